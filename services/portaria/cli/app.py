@@ -1,0 +1,67 @@
+"""The table of commands."""
+
+import click
+
+from portaria.cli.lazy import Entry, LazyGroup
+
+COMMANDS = {
+    "submit": Entry(
+        target="portaria.cli.submit:submit",
+        help="Hand in a job; --watch follows it.",
+        extra="cli",
+        section="Call",
+    ),
+    "watch": Entry(
+        target="portaria.cli.watch:watch",
+        help="Follow jobs until they are done.",
+        extra="cli",
+        section="Call",
+    ),
+    "jobs": Entry(
+        target="portaria.cli.jobs:jobs", help="Look at jobs.", extra="cli", section="Call"
+    ),
+    "up": Entry(
+        target="portaria.up.cli:up",
+        help="Run everything on this machine until Ctrl-C.",
+        extra="up",
+        section="Run",
+    ),
+    "demo": Entry(
+        target="portaria.up.cli:demo",
+        help="Send real mails through the whole system, watched live.",
+        extra="up",
+        section="Run",
+    ),
+    "serve": Entry(
+        target="portaria.frontdoor.cli:serve",
+        help="Serve the front door (gRPC).",
+        extra="door",
+        section="Run",
+    ),
+    "worker": Entry(
+        target="portaria.runtime.cli:worker",
+        help="Run the jobs of some pools.",
+        extra="worker",
+        section="Run",
+    ),
+    "generate": Entry(
+        target="portaria.cli.generate:generate",
+        help="Make Python stubs and façades from .proto files.",
+        extra="codegen",
+        section="Develop",
+    ),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    entries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+@click.version_option(package_name="portaria", message="%(prog)s %(version)s")
+def app() -> None:
+    """Typed jobs: hand one to the door, have its id at once, watch it run.
+
+    Settings come from PORTARIA_* variables, e.g. PORTARIA_ADDRESS, where the door is.
+    """

@@ -1,0 +1,60 @@
+"""What a calling service imports: no Redis, no RQ.
+
+from portaria.client import Client
+
+with Client() as client:
+    handle = client.submit(SendEmail(to="ana@example.com", template="welcome"))
+    print(handle.id, handle.result())
+"""
+
+from portaria.client.async_client import AsyncClient
+from portaria.client.async_handle import AsyncHandle
+from portaria.client.client import Client
+from portaria.client.errors import (
+    DoorUnavailable,
+    JobCancelled,
+    JobExpired,
+    JobFailed,
+    JobNotSucceeded,
+    ResultUnavailable,
+    RpcError,
+)
+from portaria.client.handle import Handle
+from portaria.core.errors import (
+    AlreadyExists,
+    CursorExpired,
+    DeadlineExceeded,
+    InvalidRequest,
+    NotFound,
+    PortariaError,
+    RequestIdReused,
+    ShuttingDown,
+    StoreFull,
+    StoreUnavailable,
+    Violation,
+)
+
+__all__ = [
+    "AlreadyExists",
+    "AsyncClient",
+    "AsyncHandle",
+    "Client",
+    "CursorExpired",
+    "DeadlineExceeded",
+    "DoorUnavailable",
+    "Handle",
+    "InvalidRequest",
+    "JobCancelled",
+    "JobExpired",
+    "JobFailed",
+    "JobNotSucceeded",
+    "NotFound",
+    "PortariaError",
+    "RequestIdReused",
+    "ResultUnavailable",
+    "RpcError",
+    "ShuttingDown",
+    "StoreFull",
+    "StoreUnavailable",
+    "Violation",
+]

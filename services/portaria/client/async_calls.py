@@ -1,0 +1,135 @@
+"""Calls over an asyncio channel. What to ask and when to ask again is decided elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+import grpc.aio
+
+from portaria.client.channel import OPTIONS, ProcessGuard
+from portaria.client.retries import Outage, UnaryAttempts
+from portaria.client.statuses import error_of
+from portaria.client.waiting import Deadline, WaitSession
+from portaria.client.watching import WatchOptions, WatchSession
+from portaria.core.clock import SystemClock
+from portaria.core.errors import PortariaError
+from portaria.v1.job_pb2 import Job
+from portaria.v1.jobs_service_pb2 import JobEvent
+from portaria.v1.jobs_service_pb2_grpc import JobsServiceStub
+
+if TYPE_CHECKING:
+    from portaria.v1.jobs_service_pb2_grpc import JobsServiceAsyncStub
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+class AsyncCalls:
+    """One channel, opened at the first call and bound to the event loop of that moment."""
+
+    def __init__(self, address: str, *, timeout: timedelta, patience: timedelta) -> None:
+        self.address = address
+        self._timeout = timeout
+        self._patience = patience
+        self._clock = SystemClock()
+        self._rng = Random()
+        self._channel: grpc.aio.Channel | None = None
+        self._guard = ProcessGuard()
+        self._closed = False
+        self._reached = False
+
+    @property
+    def stub(self) -> JobsServiceAsyncStub:
+        """The service. Raises RuntimeError after close() and in a forked child."""
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(self.address, options=OPTIONS)
+            self._guard = ProcessGuard()
+        self._guard.check()
+        return JobsServiceStub(self._channel)
+
+    async def unary(
+        self,
+        method: Callable[
+            [JobsServiceAsyncStub], grpc.aio.UnaryUnaryMultiCallable[_Request, _Response]
+        ],
+        request: _Request,
+    ) -> _Response:
+        """One call, repeated inside the client's timeout where that may help."""
+        attempts = UnaryAttempts(self._timeout, clock=self._clock, rng=self._rng)
+        while True:
+            try:
+                response = await method(self.stub)(request, timeout=attempts.seconds_left())
+            except grpc.aio.AioRpcError as failure:
+                await _pause(attempts.failed(self._error(failure)))
+            else:
+                self._reached = True
+                return response
+
+    async def wait(self, job_id: str, timeout: timedelta | None) -> Job:
+        """Long polls until the job is done."""
+        session = WaitSession(
+            job_id, deadline=Deadline(timeout, self._clock), outage=self._outage()
+        )
+        while True:
+            try:
+                response = await self.stub.WaitJob(session.request(), timeout=session.seconds())
+            except grpc.aio.AioRpcError as failure:
+                await _pause(session.failed(self._error(failure)))
+            else:
+                self._reached = True
+                if session.answered(response.job):
+                    return response.job
+
+    async def watch(
+        self, job_ids: Sequence[str], options: WatchOptions, timeout: timedelta | None
+    ) -> AsyncGenerator[JobEvent, None]:
+        """Streams, one after the other, until all the jobs are done."""
+        session = WatchSession(
+            job_ids,
+            options,
+            deadline=Deadline(timeout, self._clock),
+            outage=self._outage(),
+        )
+        while not session.is_finished():
+            stream = self.stub.WatchJobs(session.request(), timeout=session.seconds())
+            try:
+                async for frame in stream:
+                    self._reached = True
+                    for event in session.receive(frame):
+                        yield event
+                    if session.is_finished():
+                        return
+                wait = session.ended()
+            except grpc.aio.AioRpcError as failure:
+                wait = session.failed(self._error(failure))
+            finally:
+                stream.cancel()
+            await _pause(wait)
+
+    async def close(self) -> None:
+        """Ends all calls. Harmless when repeated."""
+        self._closed = True
+        if self._channel is not None:
+            await self._channel.close()
+
+    def _outage(self) -> Outage:
+        return Outage(
+            at_first=self._patience if self._reached else self._timeout,
+            patience=self._patience,
+            clock=self._clock,
+            rng=self._rng,
+        )
+
+    def _error(self, failure: grpc.aio.AioRpcError) -> PortariaError:
+        return error_of(failure, self.address)
+
+
+async def _pause(wait: timedelta) -> None:
+    await asyncio.sleep(wait.total_seconds())

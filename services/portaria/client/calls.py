@@ -1,0 +1,133 @@
+"""Calls over a blocking channel. What to ask and when to ask again is decided elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from datetime import timedelta
+from random import Random
+from typing import TypeVar, cast
+
+import grpc
+
+from portaria.client.channel import OPTIONS, ProcessGuard
+from portaria.client.retries import Outage, UnaryAttempts
+from portaria.client.statuses import FailedCall, error_of
+from portaria.client.waiting import Deadline, WaitSession
+from portaria.client.watching import WatchOptions, WatchSession
+from portaria.core.clock import SystemClock
+from portaria.core.errors import PortariaError
+from portaria.v1.job_pb2 import Job
+from portaria.v1.jobs_service_pb2 import JobEvent
+from portaria.v1.jobs_service_pb2_grpc import JobsServiceStub
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+class Calls:
+    """One channel, opened at the first call; any number of threads may use it."""
+
+    def __init__(self, address: str, *, timeout: timedelta, patience: timedelta) -> None:
+        self.address = address
+        self._timeout = timeout
+        self._patience = patience
+        self._clock = SystemClock()
+        self._rng = Random()
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._guard = ProcessGuard()
+        self._closed = False
+        self._reached = False
+
+    @property
+    def stub(self) -> JobsServiceStub:
+        """The service. Raises RuntimeError after close() and in a forked child."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the client is closed")
+            if self._channel is None:
+                self._channel = grpc.insecure_channel(self.address, options=OPTIONS)
+                self._guard = ProcessGuard()
+            self._guard.check()
+            return JobsServiceStub(self._channel)
+
+    def unary(
+        self,
+        method: Callable[[JobsServiceStub], grpc.UnaryUnaryMultiCallable[_Request, _Response]],
+        request: _Request,
+    ) -> _Response:
+        """One call, repeated inside the client's timeout where that may help."""
+        attempts = UnaryAttempts(self._timeout, clock=self._clock, rng=self._rng)
+        while True:
+            try:
+                response = method(self.stub)(request, timeout=attempts.seconds_left())
+            except grpc.RpcError as failure:
+                _pause(attempts.failed(self._error(failure)))
+            else:
+                self._reached = True
+                return response
+
+    def wait(self, job_id: str, timeout: timedelta | None) -> Job:
+        """Long polls until the job is done."""
+        session = WaitSession(
+            job_id, deadline=Deadline(timeout, self._clock), outage=self._outage()
+        )
+        while True:
+            try:
+                response = self.stub.WaitJob(session.request(), timeout=session.seconds())
+            except grpc.RpcError as failure:
+                _pause(session.failed(self._error(failure)))
+            else:
+                self._reached = True
+                if session.answered(response.job):
+                    return response.job
+
+    def watch(
+        self, job_ids: Sequence[str], options: WatchOptions, timeout: timedelta | None
+    ) -> Generator[JobEvent, None, None]:
+        """Streams, one after the other, until all the jobs are done."""
+        session = WatchSession(
+            job_ids,
+            options,
+            deadline=Deadline(timeout, self._clock),
+            outage=self._outage(),
+        )
+        while not session.is_finished():
+            stream = self.stub.WatchJobs(session.request(), timeout=session.seconds())
+            try:
+                for frame in stream:
+                    self._reached = True
+                    yield from session.receive(frame)
+                    if session.is_finished():
+                        return
+                wait = session.ended()
+            except grpc.RpcError as failure:
+                wait = session.failed(self._error(failure))
+            finally:
+                stream.cancel()
+            _pause(wait)
+
+    def close(self) -> None:
+        """Ends all calls. Harmless when repeated."""
+        with self._lock:
+            self._closed = True
+            if self._channel is not None:
+                self._channel.close()
+
+    def _outage(self) -> Outage:
+        return Outage(
+            at_first=self._patience if self._reached else self._timeout,
+            patience=self._patience,
+            clock=self._clock,
+            rng=self._rng,
+        )
+
+    def _error(self, failure: grpc.RpcError) -> PortariaError:
+        # What gRPC raises is the failed call itself, though its type does not say so.
+        return error_of(cast("FailedCall", failure), self.address)
+
+
+def _pause(wait: timedelta) -> None:
+    time.sleep(wait.total_seconds())

@@ -1,0 +1,82 @@
+"""Requests from what callers say. Raises InvalidRequest for what the wire could not even carry."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+
+from portaria.core.errors import InvalidRequest, Violation
+from portaria.core.ids import new_request_id
+from portaria.v1.job_pb2 import (
+    JOB_VIEW_BASIC,
+    JOB_VIEW_FULL,
+    JobSpec,
+    Priority,
+    SubmitOptions,
+)
+from portaria.v1.jobs_service_pb2 import GetJobRequest, SubmitJobRequest
+
+PriorityName = Literal["critical", "high", "default", "low"]
+
+
+def submit_request(
+    message: Message,
+    *,
+    options: SubmitOptions | None = None,
+    request_id: str | None = None,
+    priority: PriorityName | None = None,
+    delay: timedelta | None = None,
+    run_time: datetime | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> SubmitJobRequest:
+    """A submit, with a request_id in any case. The named arguments win over `options`."""
+    merged = SubmitOptions()
+    if options is not None:
+        merged.CopyFrom(options)
+    if priority is not None:
+        merged.priority = _priority(priority)
+    _start(merged, delay, run_time)
+    merged.labels.update(labels or {})
+    payload = AnyMessage()
+    payload.Pack(message, deterministic=True)
+    return SubmitJobRequest(
+        spec=JobSpec(payload=payload, options=merged),
+        request_id=new_request_id() if request_id is None else request_id,
+    )
+
+
+def get_request(job_id: str, *, full: bool) -> GetJobRequest:
+    """A read; `full` adds payload, attempts and tracebacks."""
+    return GetJobRequest(job_id=job_id, view=JOB_VIEW_FULL if full else JOB_VIEW_BASIC)
+
+
+def duration(value: timedelta) -> Duration:
+    """The message of a timedelta."""
+    message = Duration()
+    message.FromTimedelta(value)
+    return message
+
+
+def _priority(name: str) -> Priority.ValueType:
+    try:
+        return Priority.Value(f"PRIORITY_{name.upper()}")
+    except ValueError:
+        raise _invalid("priority", "UNKNOWN", "is one of critical, high, default, low") from None
+
+
+def _start(options: SubmitOptions, delay: timedelta | None, run_time: datetime | None) -> None:
+    if delay is not None and run_time is not None:
+        raise _invalid("run_time", "CONFLICT", "excludes a delay: give one of them")
+    if delay is not None:
+        options.delay.CopyFrom(duration(delay))
+    if run_time is not None:
+        if run_time.tzinfo is None:
+            raise _invalid("run_time", "TIMEZONE_REQUIRED", "needs a time zone")
+        options.run_time.FromDatetime(run_time)
+
+
+def _invalid(field: str, reason: str, description: str) -> InvalidRequest:
+    return InvalidRequest([Violation(f"spec.options.{field}", reason, description)])

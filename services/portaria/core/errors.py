@@ -1,0 +1,138 @@
+"""The kinds of failure that cross a layer.
+
+    PortariaError
+    ├── InvalidRequest          every violation of one request
+    ├── NotFound
+    ├── AlreadyExists
+    │   └── RequestIdReused
+    ├── CursorExpired
+    ├── StoreUnavailable        Redis cannot be reached, or not now
+    ├── StoreFull               Redis is out of memory
+    ├── DeadlineExceeded
+    ├── ShuttingDown
+    ├── SlowWatcher
+    └── ConfigurationError      settings, job types, keys: found at start
+
+The door maps each to a status in one place; the client maps each status back.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class PortariaError(Exception):
+    """A failure that a caller can understand. `reason` is an ErrorReason without its prefix."""
+
+    reason = "INTERNAL"
+
+    def __init__(self, message: str, *, metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = dict(metadata or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing wrong with a request. Never holds the value itself."""
+
+    field: str
+    """Path from the request, e.g. `spec.payload.recipients[3].address`."""
+    reason: str
+    """UPPER_SNAKE, e.g. REQUIRED, EMAIL_FORMAT, UNKNOWN_JOB_TYPE."""
+    description: str
+    """For a person: lower case, no full stop, does not repeat the field."""
+    suggestions: tuple[str, ...] = ()
+    """What would have been right, where that is a short list."""
+
+
+class InvalidRequest(PortariaError):
+    """The request can never succeed as it is; says everything that is wrong with it."""
+
+    reason = "INVALID_REQUEST"
+
+    def __init__(self, violations: Iterable[Violation], *, reason: str | None = None) -> None:
+        self.violations = tuple(violations)
+        first = self.violations[0]
+        more = f" (and {len(self.violations) - 1} more)" if len(self.violations) > 1 else ""
+        super().__init__(f"{first.field}: {first.description}{more}")
+        if reason:
+            self.reason = reason
+
+
+class MalformedMessage(InvalidRequest):
+    """The bytes are not such a message."""
+
+    reason = "MALFORMED_MESSAGE"
+
+
+class NotFound(PortariaError):
+    """No such job, or it was purged."""
+
+    reason = "JOB_NOT_FOUND"
+
+
+class AlreadyExists(PortariaError):
+    """Something else stands in the place."""
+
+    reason = "UNIQUE_KEY_HELD"
+
+
+class RequestIdReused(AlreadyExists):
+    """The request_id stands for other content."""
+
+    reason = "REQUEST_ID_REUSED"
+
+
+class CursorExpired(PortariaError):
+    """The history after a cursor was trimmed, or the cursor is another store's."""
+
+    reason = "CURSOR_EXPIRED"
+
+
+class StoreUnavailable(PortariaError):
+    """Redis cannot be reached, is loading, or is read-only. Worth another try."""
+
+    reason = "STORE_UNAVAILABLE"
+
+    def __init__(
+        self, message: str = "the store is unavailable", *, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after or timedelta(seconds=1)
+
+
+class StoreFull(PortariaError):
+    """Redis is out of memory; nothing was written."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(
+        self, message: str = "the store is full", *, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after or timedelta(seconds=5)
+
+
+class DeadlineExceeded(PortariaError):
+    """The caller's time was up."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+
+class ShuttingDown(PortariaError):
+    """This door drains; another one, or this one after a moment, goes on."""
+
+    reason = "SHUTTING_DOWN"
+
+
+class SlowWatcher(PortariaError):
+    """A watcher that did not keep up was ended; it resumes with its last cursor."""
+
+    reason = "SLOW_WATCHER"
+
+
+class ConfigurationError(PortariaError):
+    """Settings, job types or keys that cannot work; found at start."""
+
+    reason = "INVALID_CONFIGURATION"

@@ -1,0 +1,190 @@
+"""From a SubmitJobRequest to what the store takes: everything is checked here, nothing written."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError, Message
+
+from portaria.core.errors import InvalidRequest, Violation
+from portaria.core.ids import new_job_id
+from portaria.core.job_type import TYPE_URL_PREFIX, JobType, JobTypes, priority_name
+from portaria.core.retry import retry_from_proto, retry_to_proto
+from portaria.core.seal import KeyRing
+from portaria.core.states import queue_name
+from portaria.frontdoor.names import CORE, Names, below
+from portaria.frontdoor.rules import Rules
+from portaria.frontdoor.unsupported import unsupported_options
+from portaria.internal.v1.envelope_pb2 import Envelope
+from portaria.store import Submission
+from portaria.v1.job_pb2 import JobSpec, Priority, SubmitOptions
+from portaria.v1.jobs_service_pb2 import SubmitJobRequest
+
+ANONYMOUS = "anonymous"
+INDEXED_LABELS = 4
+_MOST_NAMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A submission in which nothing is wrong."""
+
+    submission: Submission
+    job_type: JobType
+    options: SubmitOptions
+    """With the type's defaults filled in."""
+    caller: str
+
+
+class Admission:
+    """Checks submissions against the job types that this door knows."""
+
+    def __init__(self, *, types: JobTypes, rules: Rules, keys: KeyRing, namespace: str) -> None:
+        self._types = {each.name: each for each in types.all()}
+        self._defaults = {name: _defaults(each) for name, each in self._types.items()}
+        self._rules = rules
+        self._keys = keys
+        self._namespace = namespace
+        rules.warm_up(SubmitJobRequest())
+        for each in self._types.values():
+            rules.warm_up(each.message())
+
+    def admit(
+        self, request: SubmitJobRequest, *, payload: Message | None = None, names: Names = CORE
+    ) -> Admitted:
+        """Takes the request over: its spec is filled in. `payload` is what spec.payload holds,
+        where that was parsed before. Raises InvalidRequest with every violation.
+        """
+        wrong = self._rules.check(request)
+        options = request.spec.options
+        job_type, payload, more = self._payload(request, payload)
+        wrong += more
+        if request.spec.HasField("options"):
+            wrong += unsupported_options(options, job_type)
+        if wrong or job_type is None or payload is None:
+            raise _invalid([names.translate(each) for each in wrong])
+        return self._submission(request, job_type, payload)
+
+    def _payload(
+        self, request: SubmitJobRequest, payload: Message | None
+    ) -> tuple[JobType | None, Message | None, list[Violation]]:
+        if not request.spec.HasField("payload"):
+            return None, None, []  # the request's own rules say so
+        packed = request.spec.payload
+        job_type = self._types.get(packed.type_url.rpartition("/")[2])
+        if job_type is None:
+            return None, None, [self._unknown_type(packed.type_url)]
+        if len(packed.value) > job_type.max_payload_bytes:
+            limit = f"is larger than {job_type.max_payload_bytes} bytes"
+            return job_type, None, [Violation("spec.payload", "TOO_LARGE", limit)]
+        if payload is None:
+            payload = job_type.message()
+            try:
+                payload.ParseFromString(packed.value)
+            except DecodeError:
+                text = f"holds bytes that are not a {job_type.name}"
+                return job_type, None, [Violation("spec.payload", "MALFORMED_MESSAGE", text)]
+        wrong = self._rules.check(payload)
+        return job_type, payload, [below("spec.payload", each) for each in wrong]
+
+    def _unknown_type(self, type_url: str) -> Violation:
+        if not type_url:
+            return Violation("spec.payload", "REQUIRED", "names no job type")
+        names = sorted(self._types)
+        known = ", ".join(names[:_MOST_NAMES]) or "none"
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        text = f"is of a type that is not known here; known are: {known}{more}"
+        return Violation("spec.payload", "UNKNOWN_JOB_TYPE", text)
+
+    def _submission(
+        self, request: SubmitJobRequest, job_type: JobType, payload: Message
+    ) -> Admitted:
+        # Fields that the type does not have are not kept, and equal content gives equal bytes.
+        payload.DiscardUnknownFields()
+        content = payload.SerializeToString(deterministic=True)
+        content_hash = _content_hash(job_type.name, content, request.spec)
+        packed, options = request.spec.payload, request.spec.options
+        packed.type_url, packed.value = TYPE_URL_PREFIX + job_type.name, content
+        _fill(options, self._defaults[job_type.name])
+        job_id = new_job_id()
+        envelope = Envelope(
+            namespace=self._namespace,
+            job_id=job_id,
+            domain=job_type.domain,
+            caller=ANONYMOUS,
+            spec=request.spec,
+            effect=job_type.effect,
+        )
+        submission = Submission(
+            namespace=self._namespace,
+            request_id=request.request_id,
+            content_hash=content_hash,
+            job_id=job_id,
+            queue=queue_name(job_type.domain, priority_name(options.priority)),
+            type=job_type.name,
+            envelope=self._keys.seal(f"domain/{job_type.domain}", envelope.SerializeToString()),
+            timeout_s=options.timeout.seconds + bool(options.timeout.nanos),
+            delay_ms=_milliseconds(options.delay),
+            run_at_ms=_run_at(options),
+            ttl_ms=_milliseconds(options.result_ttl),
+            max_attempts=options.retry.max_attempts,
+            at_most_once=job_type.at_most_once,
+            labels=sorted(options.labels.items())[:INDEXED_LABELS] if options.labels else (),
+        )
+        return Admitted(submission, job_type, options, ANONYMOUS)
+
+
+def _invalid(violations: list[Violation]) -> InvalidRequest:
+    unknown = any(each.reason == "UNKNOWN_JOB_TYPE" for each in violations)
+    return InvalidRequest(violations, reason="UNKNOWN_JOB_TYPE" if unknown else None)
+
+
+def _defaults(job_type: JobType) -> SubmitOptions:
+    options = SubmitOptions(
+        priority=Priority.Value(f"PRIORITY_{job_type.priority.upper()}"),
+        retry=retry_to_proto(job_type.retry),
+    )
+    options.timeout.FromTimedelta(job_type.timeout)
+    options.result_ttl.FromTimedelta(job_type.result_ttl)
+    return options
+
+
+def _fill(options: SubmitOptions, defaults: SubmitOptions) -> None:
+    """Sets what the submission left to its type."""
+    if not options.priority:
+        options.priority = defaults.priority
+    if not options.HasField("timeout"):
+        options.timeout.CopyFrom(defaults.timeout)
+    if not options.HasField("result_ttl"):
+        options.result_ttl.CopyFrom(defaults.result_ttl)
+    if options.HasField("retry"):
+        options.retry.CopyFrom(retry_to_proto(retry_from_proto(options.retry, defaults.retry)))
+    else:
+        options.retry.CopyFrom(defaults.retry)
+
+
+def _content_hash(name: str, content: bytes, spec: JobSpec) -> str:
+    """Equal for equal type, payload and options; headers (a trace's ids) may differ."""
+    options = b""
+    if spec.HasField("options"):
+        kept = spec.options
+        if kept.headers:
+            kept = SubmitOptions()
+            kept.CopyFrom(spec.options)
+            kept.ClearField("headers")
+        options = kept.SerializeToString(deterministic=True)
+    head = b"%b\0%d\0%d\0" % (name.encode(), len(content), len(options))
+    return hashlib.blake2b(head + content + options, digest_size=16).hexdigest()
+
+
+def _milliseconds(duration: Duration) -> int:
+    return duration.seconds * 1000 + duration.nanos // 1_000_000
+
+
+def _run_at(options: SubmitOptions) -> int:
+    """0 where no moment was given; any moment in the past is as good as the first."""
+    if not options.HasField("run_time"):
+        return 0
+    return max(1, options.run_time.seconds * 1000 + options.run_time.nanos // 1_000_000)

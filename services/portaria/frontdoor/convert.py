@@ -1,0 +1,198 @@
+"""From records of the store to messages of the contract. Pure but for checking seals."""
+
+from __future__ import annotations
+
+import time
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from portaria.core.seal import KeyRing, SealBroken
+from portaria.core.states import TERMINAL, State, split_queue
+from portaria.frontdoor.admission import Admitted
+from portaria.frontdoor.cursor import Cursor
+from portaria.internal.v1.envelope_pb2 import Envelope, Outcome
+from portaria.logs import logger
+from portaria.store import JobRecord, Submitted
+from portaria.v1 import job_pb2
+from portaria.v1.job_pb2 import Failure, Job, JobState, JobView, PendingReason, Priority, Progress
+
+BASIC_RESULT_LIMIT = 64 * 1024
+_SHORTEST_KEPT_MS = 3_600_000  # as in prelude.lua: a job outlives its request_id
+
+_STATES = {state: JobState.Value(f"JOB_STATE_{state}") for state in State}
+_PENDING_REASONS = {
+    State.SCHEDULED: job_pb2.PENDING_REASON_NOT_DUE,
+    State.RETRYING: job_pb2.PENDING_REASON_NOT_DUE,
+    State.PENDING: job_pb2.PENDING_REASON_QUEUED,
+    State.BLOCKED: job_pb2.PENDING_REASON_BLOCKED,
+}
+
+
+def state_to_proto(state: State) -> JobState.ValueType:
+    """The contract's word for a state."""
+    return _STATES[state]
+
+
+def pending_reason(state: State) -> PendingReason.ValueType:
+    """Why a job in this state does not run."""
+    return _PENDING_REASONS.get(state, job_pb2.PENDING_REASON_UNSPECIFIED)
+
+
+def timestamp(milliseconds: int) -> Timestamp:
+    """A moment of the store's clock."""
+    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
+
+
+def submitted_to_proto(admitted: Admitted, submitted: Submitted | None) -> Job:
+    """A job as it stands right after it was handed in, made without asking the store again.
+
+    None where it was only checked: as it would stand.
+    """
+    submission, options = admitted.submission, admitted.options
+    now_ms = submitted.created_ms if submitted else time.time_ns() // 1_000_000
+    due_ms = submission.run_at_ms or now_ms + submission.delay_ms
+    state = State.SCHEDULED if due_ms > now_ms else State.PENDING
+    now = timestamp(now_ms) if submitted else None
+    job = Job(
+        job_id=submitted.job_id if submitted else "",
+        type=submission.type,
+        domain=admitted.job_type.domain,
+        queue=submission.queue,
+        priority=options.priority,
+        state=_STATES[state],
+        pending_reason=_PENDING_REASONS[state],
+        max_attempts=submission.max_attempts,
+        created_by=admitted.caller,
+        namespace=submission.namespace,
+        create_time=now,
+        update_time=now,
+    )
+    if submitted and submitted.generation:
+        job.cursor = str(Cursor(submitted.generation, submitted.entry_id))
+    if options.labels:
+        job.labels.update(options.labels)
+    if state is State.SCHEDULED:
+        job.run_time.CopyFrom(timestamp(due_ms))
+    return job
+
+
+class Converter:
+    """Makes messages from records, believing only what is sealed with our keys."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def job_to_proto(self, record: JobRecord, generation: str, view: JobView.ValueType) -> Job:
+        """A job as callers see it. BASIC has no payload, traceback, or result over 64 KiB."""
+        full = view == job_pb2.JOB_VIEW_FULL
+        domain, priority = split_queue(record.tag.queue)
+        job = Job(
+            job_id=record.job_id,
+            type=record.type,
+            domain=domain,
+            queue=record.tag.queue,
+            priority=Priority.Value(f"PRIORITY_{priority.upper()}"),
+            state=_STATES[record.state],
+            done=record.state in TERMINAL,
+            attempt=record.attempt,
+            failures=record.failures,
+            max_attempts=record.max_attempts,
+            worker=record.worker,
+            workflow_id=record.tag.workflow_id,
+            namespace=record.tag.namespace,
+            labels=record.tag.labels,
+            warnings=record.warnings,
+            pending_reason=pending_reason(record.state),
+        )
+        if record.cursor:
+            job.cursor = str(Cursor(generation, record.cursor))
+        _set_times(job, record)
+        if record.progress:
+            job.progress.CopyFrom(progress_to_proto(record.progress))
+        if record.failure:
+            job.last_failure.CopyFrom(failure_to_proto(record.failure, full=full))
+        self._set_spec(job, record, full=full)
+        self._set_result(job, record, full=full)
+        return job
+
+    def result_of(self, record: JobRecord) -> AnyMessage | None:
+        """What the handler returned; None for nothing. Raises SealBroken."""
+        if not record.output:
+            return None
+        purpose = f"namespace/{record.tag.namespace}"
+        outcome = Outcome()
+        try:
+            outcome.ParseFromString(self._keys.unseal(purpose, record.output))
+        except DecodeError:
+            raise SealBroken("sealed, but not an outcome") from None
+        if (outcome.namespace, outcome.job_id) != (record.tag.namespace, record.job_id):
+            raise SealBroken("the outcome of another job")
+        return outcome.result if outcome.HasField("result") else None
+
+    def _set_result(self, job: Job, record: JobRecord, *, full: bool) -> None:
+        try:
+            result = self.result_of(record)
+        except SealBroken as error:
+            logger().error("result withheld", job_id=record.job_id, why=str(error))
+            job.warnings.append("the result is withheld: it was not written by a known worker")
+            return
+        if result is not None and (full or len(result.value) <= BASIC_RESULT_LIMIT):
+            job.result.CopyFrom(result)
+
+    def _set_spec(self, job: Job, record: JobRecord, *, full: bool) -> None:
+        """What only the envelope holds."""
+        envelope = Envelope()
+        try:
+            envelope.ParseFromString(self._keys.unseal(f"domain/{job.domain}", record.envelope))
+        except (SealBroken, DecodeError) as error:
+            logger().error("spec withheld", job_id=record.job_id, why=str(error))
+            job.warnings.append("the spec is withheld: it was not written by a known door")
+            return
+        job.labels.update(envelope.spec.options.labels)
+        job.created_by = envelope.caller
+        if full:
+            job.spec.CopyFrom(envelope.spec)
+
+
+def progress_to_proto(packed: bytes) -> Progress:
+    """What a worker reported, with the percentage."""
+    progress = Progress()
+    try:
+        progress.ParseFromString(packed)
+    except DecodeError:
+        return Progress()
+    if progress.total:
+        progress.percent = min(100.0, 100.0 * progress.current / progress.total)
+    return progress
+
+
+def failure_to_proto(packed: bytes, *, full: bool = False) -> Failure:
+    """What a worker or a script wrote about a failure."""
+    failure = Failure()
+    try:
+        failure.ParseFromString(packed)
+    except DecodeError:
+        return Failure(kind=Failure.KIND_ERROR, reason="UNREADABLE")
+    if not full:
+        failure.ClearField("traceback")
+    return failure
+
+
+def _set_times(job: Job, record: JobRecord) -> None:
+    moments = {
+        "create_time": record.created_ms,
+        "update_time": record.updated_ms,
+        "start_time": record.started_ms,
+        "end_time": record.ended_ms,
+    }
+    if record.state is State.SCHEDULED:
+        moments["run_time"] = record.due_ms
+    if record.state is State.RETRYING:
+        moments["next_attempt_time"] = record.due_ms
+    if record.ended_ms:
+        moments["purge_time"] = record.ended_ms + max(record.ttl_ms, _SHORTEST_KEPT_MS)
+    for name, milliseconds in moments.items():
+        if milliseconds:
+            getattr(job, name).CopyFrom(timestamp(milliseconds))

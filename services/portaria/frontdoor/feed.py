@@ -1,0 +1,188 @@
+"""One reader of the streams for all watchers of this process.
+
+It reads only while somebody watches, and goes on where it was when Redis comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from contextlib import suppress
+from dataclasses import replace
+
+from portaria.core.errors import CursorExpired, PortariaError, StoreUnavailable
+from portaria.frontdoor.cursor import Cursor, entry_order, is_trimmed
+from portaria.frontdoor.index import Index
+from portaria.frontdoor.prompt import PATIENCE
+from portaria.frontdoor.selector import Selector
+from portaria.frontdoor.subscription import MOST_CHANGES, Report, Subscription
+from portaria.logs import logger
+from portaria.store import AsyncStore
+from portaria.store.events import job_id_of, parse_progress, parse_state
+
+BLOCK_MS = 1_000
+WATCHED_SECONDS = 30
+_REFRESH = 10.0
+_LINGER = 10.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+# After a batch in which nothing was watched: reading each event of a busy store by itself would
+# cost the door as much as submitting it did.
+_LULL = 0.002
+
+
+class Feed:
+    """Follows state changes and progress and hands them to subscriptions.
+
+    `store` needs a client of its own, whose reply timeout is longer than a second.
+    """
+
+    def __init__(self, store: AsyncStore, *, most_changes: int = MOST_CHANGES) -> None:
+        self._store = store
+        self._most_changes = most_changes
+        self._index = Index()
+        self._task: asyncio.Task[None] | None = None
+        self._live = asyncio.Event()
+        self._position = Cursor("", "0-0")
+        self._progress_position = "0-0"
+        self._told_watched = -math.inf
+        self._ending: PortariaError | None = None
+
+    @property
+    def position(self) -> Cursor:
+        """Everything up to here was handed out."""
+        return self._position
+
+    @property
+    def watchers(self) -> int:
+        """How many subscriptions there are."""
+        return len(self._index)
+
+    async def subscribe(self, selector: Selector, *, progress: bool = True) -> Subscription:
+        """From now on, everything that `selector` matches. Raises StoreUnavailable."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if progress and _clock() - self._told_watched > _REFRESH:
+                    await self._tell_watched()
+                await self._started()
+        except TimeoutError:
+            raise StoreUnavailable from None
+        if self._ending is not None:
+            raise self._ending
+        # No await from here on: what is handed out next is what follows `since`.
+        subscription = Subscription(selector, progress=progress, most_changes=self._most_changes)
+        subscription.since = self._position.entry_id
+        self._index.add(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Forgets a subscription."""
+        self._index.remove(subscription)
+
+    def end(self, error: PortariaError) -> None:
+        """Ends all subscriptions, and refuses new ones."""
+        self._ending = error
+        self._fail_all(error)
+
+    async def close(self) -> None:
+        """Stops reading."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._store.close()
+
+    async def _started(self) -> None:
+        while not self._live.is_set():
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._run(), name="feed")
+            await self._live.wait()
+
+    async def _run(self) -> None:
+        pause, position_known = _SHORTEST_PAUSE, False
+        try:
+            while True:
+                try:
+                    await self._locate(anew=not position_known)
+                    pause, position_known = _SHORTEST_PAUSE, True
+                    self._live.set()
+                    await self._follow()
+                    return
+                except StoreUnavailable:
+                    self._live.clear()
+                    logger().warning("feed interrupted", watchers=len(self._index))
+                    await asyncio.sleep(pause * random.uniform(0.5, 1))
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+        except Exception:
+            logger().exception("feed failed", watchers=len(self._index))
+            self._fail_all(PortariaError("the feed of events failed"))
+        finally:
+            self._live.clear()
+
+    async def _locate(self, *, anew: bool) -> None:
+        """Finds the place to read on from; ends the watches that would miss something."""
+        look = await self._store.look()
+        generation = look.generation or await self._store.prepare()
+        lost = generation != self._position.generation or is_trimmed(
+            self._position, oldest=look.oldest, now_ms=look.now_ms
+        )
+        if anew or lost:
+            if not anew:
+                self._fail_all(CursorExpired("the history that this watch needs is gone"))
+            self._progress_position = await self._store.progress_tail()
+            self._position = Cursor(generation, look.tail, look.now_ms)
+        if any(each.wants_progress for each in self._index):
+            await self._tell_watched()
+
+    async def _follow(self) -> None:
+        """Hands out what comes until nobody has watched for a while."""
+        watched_at = located_at = _clock()
+        while self._index or _clock() - watched_at < _LINGER:
+            if self._index:
+                watched_at = _clock()
+            if _clock() - located_at > _REFRESH:
+                await self._locate(anew=False)
+                located_at = _clock()
+            changes, reports = await self._store.follow(
+                self._position.entry_id, self._progress_position, BLOCK_MS
+            )
+            if not self._hand_out(changes, reports) and (changes or reports):
+                await asyncio.sleep(_LULL)
+
+    def _hand_out(
+        self,
+        changes: list[tuple[bytes, bytes]],
+        reports: list[tuple[bytes, bytes, bytes]],
+    ) -> int:
+        """How many were watched. In one go, so that position and subscriptions always agree."""
+        count = 0
+        for entry_id, packed in changes:
+            if self._index.may_interest(job_id_of(packed)):
+                count += 1
+                change = parse_state(entry_id, packed)
+                for each in self._index.interested(job_id_of(packed), change.tag):
+                    each.offer_change(change)
+        for entry_id, packed, body in reports:
+            if self._index.may_interest(job_id_of(packed)):
+                count += 1
+                report = Report(entry_order(entry_id)[0], parse_progress(packed, body))
+                for each in self._index.interested(job_id_of(packed), report.event.tag):
+                    if each.wants_progress:
+                        each.offer_report(report)
+        if changes:
+            self._position = replace(self._position, entry_id=changes[-1][0].decode())
+        if reports:
+            self._progress_position = reports[-1][0].decode()
+        return count
+
+    async def _tell_watched(self) -> None:
+        await self._store.keep_watched(WATCHED_SECONDS)
+        self._told_watched = _clock()
+
+    def _fail_all(self, error: PortariaError) -> None:
+        for each in self._index:
+            each.fail(error)
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

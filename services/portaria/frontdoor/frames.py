@@ -1,0 +1,141 @@
+"""Events of the store as events of the contract, in order, in frames of a bearable size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from portaria.core.seal import SealBroken
+from portaria.core.states import TERMINAL, State
+from portaria.frontdoor.convert import (
+    Converter,
+    failure_to_proto,
+    progress_to_proto,
+    state_to_proto,
+    timestamp,
+)
+from portaria.frontdoor.cursor import entry_order
+from portaria.frontdoor.subscription import Report
+from portaria.store import JobRecord
+from portaria.store.events import REMOVED, StateEvent
+from portaria.v1 import job_pb2
+from portaria.v1.job_pb2 import Job, JobState
+from portaria.v1.jobs_service_pb2 import JobEvent
+
+FRAME_BYTES = 1024 * 1024
+_TIMED = (State.SCHEDULED, State.RETRYING)
+_BEGUN = (State.RUNNING, State.CANCELLING)
+
+
+def snapshot_event(job: Job) -> JobEvent:
+    """The present state of a job."""
+    return JobEvent(
+        job_id=job.job_id,
+        event_time=job.update_time,
+        attempt=job.attempt,
+        state=job.state,
+        done=job.done,
+        snapshot=job,
+        workflow_id=job.workflow_id,
+    )
+
+
+def removed_event(job_id: str, reason: str) -> JobEvent:
+    """A job that nothing more will come of."""
+    return JobEvent(job_id=job_id, done=True, removed=JobEvent.Removed(reason=reason))
+
+
+def change_event(
+    change: StateEvent, record: JobRecord | None, converter: Converter, *, include_result: bool
+) -> JobEvent:
+    """A state change, with the failure or result that the record holds."""
+    time_ms = entry_order(change.entry_id)[0]
+    if change.state == REMOVED:
+        event = removed_event(change.job_id, "PURGED")
+        event.event_time.CopyFrom(timestamp(time_ms))
+        return event
+    state = State(change.state)
+    body = JobEvent.StateChange(previous=_state(change.previous), worker=change.worker)
+    if state in _TIMED and change.next_ms:
+        body.next_attempt_time.CopyFrom(timestamp(change.next_ms))
+    if record is not None and state in (State.FAILED, State.RETRYING) and record.failure:
+        body.failure.CopyFrom(failure_to_proto(record.failure))
+    if record is not None and state is State.SUCCEEDED and include_result:
+        _set_result(body, record, converter)
+    return JobEvent(
+        job_id=change.job_id,
+        event_time=timestamp(time_ms),
+        attempt=change.attempt,
+        state=state_to_proto(state),
+        done=state in TERMINAL,
+        state_change=body,
+        workflow_id=change.tag.workflow_id,
+    )
+
+
+def progress_event(report: Report) -> JobEvent:
+    """The progress of a running job."""
+    return JobEvent(
+        job_id=report.event.job_id,
+        event_time=timestamp(report.time_ms),
+        attempt=report.event.attempt,
+        state=job_pb2.JOB_STATE_RUNNING,
+        progress=progress_to_proto(report.event.report),
+        workflow_id=report.event.tag.workflow_id,
+    )
+
+
+def needs_record(change: StateEvent, *, include_result: bool) -> bool:
+    """Whether the stream says too little about a change."""
+    return change.state in (State.FAILED, State.RETRYING) or (
+        include_result and change.state == State.SUCCEEDED
+    )
+
+
+def run_ended(change: StateEvent) -> bool:
+    """Whether a change is one out of a running state."""
+    return change.previous in _BEGUN and change.state not in _BEGUN
+
+
+def in_order(
+    changes: Sequence[StateEvent], reports: Mapping[str, Report]
+) -> list[StateEvent | Report]:
+    """Changes and progress as they happened.
+
+    Within one millisecond, progress comes after the change that began a run and before the one
+    that ended it.
+    """
+    if not reports:
+        return list(changes)
+    keyed: list[tuple[tuple[int, int, int], StateEvent | Report]] = []
+    for change in changes:
+        time_ms, number = entry_order(change.entry_id)
+        keyed.append(((time_ms, 2 if run_ended(change) else 0, number), change))
+    keyed += [((report.time_ms, 1, 0), report) for report in reports.values()]
+    return [each for _, each in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def split(events: Iterable[JobEvent], limit: int = FRAME_BYTES) -> Iterator[list[JobEvent]]:
+    """Pieces of at most about `limit` bytes, at least one event each; one piece for no event."""
+    piece: list[JobEvent] = []
+    size = 0
+    for event in events:
+        length = event.ByteSize()
+        if piece and size + length > limit:
+            yield piece
+            piece, size = [], 0
+        piece.append(event)
+        size += length
+    yield piece
+
+
+def _state(name: str) -> JobState.ValueType:
+    return state_to_proto(State(name)) if name else job_pb2.JOB_STATE_UNSPECIFIED
+
+
+def _set_result(body: JobEvent.StateChange, record: JobRecord, converter: Converter) -> None:
+    try:
+        result = converter.result_of(record)
+    except SealBroken:
+        return  # GetJob says so, and the log
+    if result is not None:
+        body.result.CopyFrom(result)

@@ -1,0 +1,140 @@
+"""Builds the door, runs it, drains it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvloop
+
+from portaria import logs
+from portaria.core.seal import load_key_ring
+from portaria.frontdoor.admission import Admission
+from portaria.frontdoor.convert import Converter
+from portaria.frontdoor.drain import Drain, shutting_down
+from portaria.frontdoor.feed import Feed
+from portaria.frontdoor.jobs_servicer import JobsServicer
+from portaria.frontdoor.prompt import PromptStore
+from portaria.frontdoor.rules import Rules
+from portaria.frontdoor.server import Door
+from portaria.frontdoor.submitter import Submitter
+from portaria.frontdoor.subscription import MOST_CHANGES
+from portaria.frontdoor.waiting import Waiting
+from portaria.frontdoor.watch import HEARTBEAT, Watches
+from portaria.frontdoor.watchdog import Watchdog
+from portaria.jobs.discovery import load_facades, load_job_types
+from portaria.settings import Settings
+from portaria.store import AsyncStore
+from portaria.store.connect import connect_async
+
+Listening = Callable[[str], None]
+
+
+def run(settings: Settings, on_listening: Listening | None = None) -> None:
+    """Serves until SIGTERM or SIGINT, then drains. Raises ConfigurationError at start."""
+    logs.configure(level=settings.log_level, style=settings.log_format)
+    uvloop.run(serve(settings, on_listening))
+
+
+async def serve(settings: Settings, on_listening: Listening | None = None) -> None:
+    """The door on the running loop."""
+    stop = _stop_signals()
+    running = Running(settings)
+    address = await running.start()
+    # What is there now stays: the collector need not look at it for every few hundred calls.
+    gc.collect()
+    gc.freeze()
+    logs.logger().info("door listening", address=address, services=running.door.services)
+    if on_listening is not None:
+        on_listening(address)
+    await stop.get()
+    draining = asyncio.create_task(running.drain())
+    again = asyncio.create_task(stop.get())
+    await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
+    for each in (draining, again):
+        each.cancel()
+        with suppress(asyncio.CancelledError):
+            await each
+    await running.close()
+
+
+class Running:
+    """All parts of one door. `heartbeat` and `most_changes` are for tests that cannot wait."""
+
+    def __init__(
+        self, settings: Settings, *, heartbeat: float = HEARTBEAT, most_changes: int = MOST_CHANGES
+    ) -> None:
+        self._settings = settings
+        keys = load_key_ring(settings.key_file)
+        rules, converter = Rules(), Converter(keys)
+        # PromptStore and Watchdog bound each call; redis-py's own way costs a task a command.
+        self._store = AsyncStore(connect_async(settings.redis_url, reply_timeout=None))
+        self._prompt = prompt = PromptStore(self._store)
+        feed_store = AsyncStore(connect_async(settings.redis_url))
+        self.feed = Feed(feed_store, most_changes=most_changes)
+        self.drain_state = Drain()
+        namespace = settings.namespace
+        admission = Admission(
+            types=load_job_types(settings.jobs), rules=rules, keys=keys, namespace=namespace
+        )
+        submitter = Submitter(admission=admission, store=prompt, converter=converter)
+        watches = Watches(
+            store=prompt,
+            feed=self.feed,
+            converter=converter,
+            namespace=namespace,
+            heartbeat=heartbeat,
+        )
+        self.door = Door(
+            jobs=JobsServicer(
+                rules=rules,
+                submitter=submitter,
+                store=prompt,
+                converter=converter,
+                waiting=Waiting(prompt, self.feed, namespace=namespace),
+                watches=watches,
+                namespace=namespace,
+            ),
+            facades=load_facades(settings.jobs),
+            submitter=submitter,
+            drain=self.drain_state,
+            reflect=settings.reflection,
+        )
+        self._watchdog = Watchdog(self._store, self.door)
+
+    async def start(self) -> str:
+        """Listens, whether Redis answers or not; answers the address."""
+        address = await self.door.listen(self._settings.listen)
+        self._watchdog.start()
+        return address
+
+    async def drain(self) -> None:
+        """Lets calls end within the grace, and watches at once; then closes the port."""
+        logs.logger().info("door draining", grace_seconds=self._settings.grace_seconds)
+        await self._watchdog.stop()
+        await self.door.stop_serving()
+        self.drain_state.stopping = True
+        self.feed.end(shutting_down())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.grace_seconds):
+                await self.drain_state.finished()
+
+    async def close(self) -> None:
+        """Ends what is left, and all connections."""
+        await self._watchdog.stop()
+        await self.door.stop(0.2 if self.drain_state.stopping else 0)
+        await self.feed.close()
+        await self._prompt.close()
+        logs.logger().info("door stopped")
+
+
+def _stop_signals() -> asyncio.Queue[int]:
+    """SIGTERM and SIGINT, as they come."""
+    signals: asyncio.Queue[int] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, number)
+    return signals

@@ -1,0 +1,33 @@
+"""What a caller calls the parts of a submission: the core RPC and the façades differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from portaria.core.errors import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The paths under which a caller gave payload and options."""
+
+    payload: str
+    options: str
+
+    def translate(self, violation: Violation) -> Violation:
+        """A violation of SubmitJobRequest as this caller knows it."""
+        path = violation.field
+        for ours, theirs in (("spec.payload", self.payload), ("spec.options", self.options)):
+            if path == ours or path.startswith((f"{ours}.", f"{ours}[")):
+                return replace(violation, field=theirs + path.removeprefix(ours))
+        return violation
+
+
+CORE = Names(payload="spec.payload", options="spec.options")
+FACADE = Names(payload="job", options="options")
+
+
+def below(prefix: str, violation: Violation) -> Violation:
+    """The violation of a part, with its path from the whole."""
+    path = f"{prefix}.{violation.field}" if violation.field else prefix
+    return replace(violation, field=path)

@@ -1,0 +1,88 @@
+"""A store that answers or fails within a second: a caller at the door does not wait for Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from portaria.core.errors import StoreUnavailable
+from portaria.store import AsyncStore, Call, JobRecord
+from portaria.store.aio import Look
+from portaria.store.lane import Lane
+
+Reply = TypeVar("Reply")
+
+PATIENCE = 0.9
+# Below the size of the connection pool: who comes later waits here instead of failing there.
+_CONCURRENT = 200
+_SLICE = 200
+
+
+class PromptStore:
+    """The calls that answer callers. Raises StoreUnavailable after `patience` seconds.
+
+    A call that was given up may still take effect, once: every call may be repeated.
+    """
+
+    def __init__(self, store: AsyncStore, *, patience: float = PATIENCE) -> None:
+        self._store = store
+        self._lane = Lane(store.redis)
+        self._patience = patience
+        self._turnstile = asyncio.Semaphore(_CONCURRENT)
+
+    async def run(self, call: Call[Reply]) -> Reply:
+        """Sends one call and answers its reply."""
+        # Written out: this is the one call of every submit.
+        try:
+            async with asyncio.timeout(self._patience), self._turnstile:
+                return await self._lane.run(call)
+        except TimeoutError:
+            raise StoreUnavailable from None
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._lane.close()
+        await self._store.close()
+
+    async def get(self, job_id: str) -> JobRecord | None:
+        """The record of a job."""
+        async with self._bounded():
+            return await self._store.get(job_id)
+
+    async def get_many(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
+        """The records of jobs, in order."""
+        found: list[JobRecord | None] = []
+        for start in range(0, len(job_ids), _SLICE):
+            async with self._bounded():
+                found += await self._store.get_many(job_ids[start : start + _SLICE])
+        return found
+
+    async def look(self, job_ids: Sequence[str]) -> Look:
+        """Jobs and stream as they are together; at most 200 ids."""
+        async with self._bounded():
+            look = await self._store.look(job_ids)
+            if look.generation:
+                return look
+            # Emptied under a running door: what begins now is a new generation.
+            await self._store.prepare()
+            return await self._store.look(job_ids)
+
+    async def history(self, after: str, until: str) -> list[tuple[bytes, bytes]]:
+        """Up to 1,000 state changes with after < id <= until."""
+        async with self._bounded():
+            return await self._store.history(after, until)
+
+    async def keep_watched(self, seconds: int) -> None:
+        """Says that somebody watches."""
+        async with self._bounded():
+            await self._store.keep_watched(seconds)
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._patience), self._turnstile:
+                yield
+        except TimeoutError:
+            raise StoreUnavailable from None

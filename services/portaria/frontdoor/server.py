@@ -1,0 +1,92 @@
+"""The gRPC server: services, interceptors and options; nothing of what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from portaria.core.errors import ConfigurationError
+from portaria.frontdoor.drain import Drain
+from portaria.frontdoor.facade import facade_handler
+from portaria.frontdoor.interceptors import chain
+from portaria.frontdoor.jobs_servicer import JobsServicer
+from portaria.frontdoor.submitter import Submitter
+from portaria.v1 import jobs_service_pb2
+from portaria.v1.jobs_service_pb2_grpc import add_JobsServiceServicer_to_server
+
+LARGEST_MESSAGE = 8 * 1024 * 1024
+JOBS_SERVICE = jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"].full_name
+
+OPTIONS: Sequence[tuple[str, Any]] = (
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+    ("grpc.max_send_message_length", LARGEST_MESSAGE),
+    # A second door on the same port is a mistake, not a load balancer.
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # Clients come back through their load balancer now and then; gRPC adds ± 10 % of jitter.
+    ("grpc.max_connection_age_ms", 600_000),
+    ("grpc.max_connection_age_grace_ms", 3_600_000),
+    # Thousands of watches opened at once are many calls that wait for their turn.
+    ("grpc.server.max_pending_requests", 20_000),
+    ("grpc.server.max_pending_requests_hard_limit", 40_000),
+)
+
+
+class Door:
+    """A server with its services, before and while it listens."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobsServicer,
+        facades: Iterable[ServiceDescriptor],
+        submitter: Submitter,
+        drain: Drain,
+        reflect: bool,
+    ) -> None:
+        self._server = aio.server(interceptors=chain(drain), options=list(OPTIONS))
+        self._health = health.aio.HealthServicer()
+        self.services = [JOBS_SERVICE]
+        add_JobsServiceServicer_to_server(jobs, self._server)
+        for service in facades:
+            self._server.add_generic_rpc_handlers((facade_handler(service, submitter),))
+            self.services.append(service.full_name)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflect:
+            served = (*self.services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+            reflection.enable_server_reflection((*served, reflection.SERVICE_NAME), self._server)
+
+    async def listen(self, address: str) -> str:
+        """Starts answering; the address with the real port. Raises ConfigurationError."""
+        await self.set_serving(serving=False)
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise ConfigurationError(
+                f"cannot listen on {address}: it is in use or not an address of this machine"
+            ) from None
+        await self._server.start()
+        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+
+    async def set_serving(self, *, serving: bool) -> None:
+        """What health checks are answered, for the server and each service."""
+        response = health_pb2.HealthCheckResponse
+        status = response.SERVING if serving else response.NOT_SERVING
+        for name in ("", *self.services):
+            await self._health.set(name, status)
+
+    async def stop_serving(self) -> None:
+        """NOT_SERVING, for good."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        """Closes the port and ends what is still open after `grace` seconds."""
+        await self._server.stop(grace)

@@ -1,0 +1,30 @@
+"""Options that the contract has and this door does not serve yet: refused, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portaria.core.errors import Violation
+from portaria.core.job_type import JobType
+from portaria.v1.job_pb2 import SubmitOptions
+
+REFUSED = (
+    "start_before_time",
+    "deadline",
+    "unique_key",
+    "on_conflict",
+    "on_success",
+    "on_failure",
+    "on_retry",
+)
+
+
+def unsupported_options(options: SubmitOptions, job_type: JobType | None) -> Iterator[Violation]:
+    """What of the options cannot be honoured."""
+    given = {field.name for field, _ in options.ListFields()}
+    for name in REFUSED:
+        if name in given:
+            yield Violation(f"spec.options.{name}", "NOT_SUPPORTED", "is not supported yet")
+    if job_type is not None and job_type.at_most_once and "retry" in given:
+        text = "is not supported for a type that runs at most once"
+        yield Violation("spec.options.retry", "NOT_SUPPORTED", text)

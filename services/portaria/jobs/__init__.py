@@ -1,0 +1,43 @@
+"""What a handler imports.
+
+from portaria.jobs import JobContext, PermanentError, job
+
+@job
+def send_email(mail: SendEmail, ctx: JobContext) -> SendEmailResult: ...
+"""
+
+from portaria.jobs.context import Effect, Hold, JobContext, OnUnknown
+from portaria.jobs.errors import (
+    HoldLost,
+    JobCancelled,
+    JobError,
+    OutcomeUnknown,
+    PermanentError,
+    RetryLater,
+    SoftTimeout,
+)
+from portaria.jobs.handler import Handler, handler_of, job
+
+FAIL = OnUnknown.FAIL
+REPEAT = OnUnknown.REPEAT
+SKIP = OnUnknown.SKIP
+
+__all__ = [
+    "FAIL",
+    "REPEAT",
+    "SKIP",
+    "Effect",
+    "Handler",
+    "Hold",
+    "HoldLost",
+    "JobCancelled",
+    "JobContext",
+    "JobError",
+    "OnUnknown",
+    "OutcomeUnknown",
+    "PermanentError",
+    "RetryLater",
+    "SoftTimeout",
+    "handler_of",
+    "job",
+]

@@ -1,0 +1,256 @@
+"""What a handler can do besides its work: report, guard its effects, learn about its run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar, cast
+
+from portaria.jobs.errors import OutcomeUnknown
+
+Value = TypeVar("Value")
+
+LARGEST_KEY = 256
+LARGEST_VALUE = 4096
+LARGEST_MESSAGE = 512
+
+
+class Log(Protocol):
+    """A structured logger: a constant message and fields that vary."""
+
+    def debug(self, event: str, **fields: object) -> object: ...
+    def info(self, event: str, **fields: object) -> object: ...
+    def warning(self, event: str, **fields: object) -> object: ...
+    def error(self, event: str, **fields: object) -> object: ...
+
+
+class OnUnknown(StrEnum):
+    """What `once` does where an earlier run died between the effect and its record."""
+
+    REPEAT = "repeat"
+    """Run the function again: right where the receiver honours the key."""
+    SKIP = "skip"
+    """Do not run it; the Effect says `unknown`."""
+    FAIL = "fail"
+    """Raise OutcomeUnknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect(Generic[Value]):
+    """What `once` knows of an effect."""
+
+    value: Value | None
+    """What the function returned, now or in the run that did it."""
+    done: bool
+    """It happened, once."""
+    repeated: bool = False
+    """It had happened before; the function was not called."""
+    unknown: bool = False
+    """It may have happened; the function was not called again."""
+
+
+class Recorded(StrEnum):
+    """What the ledger held when an effect was about to begin."""
+
+    NEW = "new"
+    DONE = "done"
+    UNKNOWN = "unknown"
+
+
+class Hold(Protocol):
+    """A worker's grip on the running job; implemented by the runtime.
+
+    Every method may raise Interruption where the hold is lost or the job cancelled.
+    """
+
+    job_id: str
+    type: str
+    namespace: str
+    attempt: int
+    caller: str
+    headers: Mapping[str, str]
+    deadline: datetime
+
+    @property
+    def log(self) -> Log:
+        """A logger with the job bound."""
+
+    def report(self, current: int, total: int, message: str) -> None:
+        """Makes progress known. Returns at once; a report may be replaced by a later one."""
+
+    def begin_effect(self, key: str, *, again: bool) -> tuple[Recorded, str]:
+        """Records the intent; with `again`, over an unknown outcome. Answers what was there."""
+
+    def end_effect(self, key: str, value: str) -> None:
+        """Records that it happened, with its value."""
+
+    def clear_effect(self, key: str) -> None:
+        """Forgets the intent: it certainly did not happen."""
+
+    def doubt_effect(self, key: str) -> None:
+        """Records that nobody can know whether it happened."""
+
+    def warn(self, text: str) -> None:
+        """Adds a line that the submitter will read on the finished job."""
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked to cancel the job. Never raises."""
+
+
+class JobContext:
+    """The running job, as its handler sees it. Valid until the handler returns."""
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+
+    @property
+    def job_id(self) -> str:
+        """The job's UUIDv7."""
+        return self._hold.job_id
+
+    @property
+    def attempt(self) -> int:
+        """The number of this start, from 1."""
+        return self._hold.attempt
+
+    @property
+    def deadline(self) -> datetime:
+        """When the soft timeout strikes."""
+        return self._hold.deadline
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the submission (traceparent, tenant, user...)."""
+        return self._hold.headers
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to cancel the job: finish soon, or let progress() raise."""
+        return self._hold.is_cancelled()
+
+    @property
+    def log(self) -> Log:
+        """A logger with the job's id, type and attempt bound. Pass fields, never payloads."""
+        return self._hold.log
+
+    def progress(self, current: int, total: int = 0, message: str = "") -> None:
+        """Tells watchers how far the job is. `total` 0 means unknown.
+
+        Returns at once, so it may be called in a tight loop; watchers see the latest. Raises
+        JobCancelled or HoldLost where there is no point in going on, and ValueError for negative
+        numbers, `current` beyond a known `total`, or a message over 512 characters.
+        """
+        if current < 0 or total < 0 or (total and current > total):
+            raise ValueError(f"progress({current}, {total}): expected 0 <= current <= total")
+        if len(message) > LARGEST_MESSAGE:
+            raise ValueError(f"a progress message has at most {LARGEST_MESSAGE} characters")
+        self._hold.report(current, total, message)
+
+    def warn(self, text: str) -> None:
+        """Ends the job as succeeded with a remark, e.g. "no parts in this stage"."""
+        self._hold.warn(text)
+
+    def effect_id(self, key: str) -> str:
+        """A stable id of an effect, the same in every run of this job: 32 hex digits.
+
+        Hand it to the receiver (Message-ID, Idempotency-Key) so that it can recognise a repeat.
+        """
+        return hashlib.sha256(f"{self.job_id}/{key}".encode()).hexdigest()[:32]
+
+    def once(
+        self,
+        key: str,
+        fn: Callable[[], Value],
+        *,
+        on_unknown: OnUnknown = OnUnknown.FAIL,
+    ) -> Effect[Value]:
+        """Calls `fn` unless an earlier run of this job already did under the same key.
+
+        The intent is recorded before and the result after, both only while this worker holds the
+        job. `fn` returns None, bool, int, float, str or what JSON makes of lists and dicts of
+        these, at most 4 KiB. If `fn` raises, the intent is cleared and the exception passes,
+        unless it is OutcomeUnknown. Where the outcome is unknown, `on_unknown` decides.
+
+        Raises OutcomeUnknown (with FAIL), JobCancelled or HoldLost before `fn` is called, and
+        ValueError for a key that is empty or over 256 characters, or, after the effect, for a
+        value that cannot be kept: its outcome is unknown from then on.
+        """
+        known = self._begin(key, on_unknown)
+        if known is not None:
+            return cast("Effect[Value]", known)
+        try:
+            value = fn()
+        except BaseException as error:
+            return self._raised(key, error, on_unknown)
+        return self._done(key, value)
+
+    async def once_async(
+        self,
+        key: str,
+        fn: Callable[[], Awaitable[Value]],
+        *,
+        on_unknown: OnUnknown = OnUnknown.FAIL,
+    ) -> Effect[Value]:
+        """As `once`, for a coroutine function."""
+        known = self._begin(key, on_unknown)
+        if known is not None:
+            return cast("Effect[Value]", known)
+        try:
+            value = await fn()
+        except BaseException as error:
+            return self._raised(key, error, on_unknown)
+        return self._done(key, value)
+
+    def _begin(self, key: str, on_unknown: OnUnknown) -> Effect[object] | None:
+        if not key or len(key) > LARGEST_KEY:
+            raise ValueError(f"an effect's key has 1 to {LARGEST_KEY} characters")
+        recorded, value = self._hold.begin_effect(key, again=on_unknown is OnUnknown.REPEAT)
+        match recorded:
+            case Recorded.NEW:
+                return None
+            case Recorded.DONE:
+                return Effect(json.loads(value), done=True, repeated=True)
+            case Recorded.UNKNOWN:
+                return self._unknown(on_unknown)
+
+    def _done(self, key: str, value: Value) -> Effect[Value]:
+        try:
+            kept = _encode(value)
+        except ValueError:
+            # It happened: an intent left standing would let this run begin it once more.
+            self._hold.doubt_effect(key)
+            raise
+        self._hold.end_effect(key, kept)
+        return Effect(value, done=True)
+
+    def _raised(self, key: str, error: BaseException, on_unknown: OnUnknown) -> Effect[Value]:
+        if not isinstance(error, Exception):
+            # An interruption may have struck before, during or after the effect.
+            self._hold.doubt_effect(key)
+            raise error
+        if not isinstance(error, OutcomeUnknown):
+            self._hold.clear_effect(key)
+            raise error
+        self._hold.doubt_effect(key)
+        if on_unknown is OnUnknown.SKIP:
+            return cast("Effect[Value]", self._unknown(on_unknown))
+        raise error
+
+    def _unknown(self, on_unknown: OnUnknown) -> Effect[object]:
+        if on_unknown is OnUnknown.SKIP:
+            return Effect(None, done=False, unknown=True)
+        raise OutcomeUnknown
+
+
+def _encode(value: object) -> str:
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the value of an effect is kept as JSON: {error}") from None
+    if len(text) > LARGEST_VALUE:
+        raise ValueError(f"the value of an effect has at most {LARGEST_VALUE} bytes as JSON")
+    return text

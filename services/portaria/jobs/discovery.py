@@ -1,0 +1,144 @@
+"""Finds job types and handlers in the packages that PORTARIA_JOBS names.
+
+A package holds generated modules (`…_pb2`) anywhere below it; the handlers of their job types are
+in a module `handlers`, beside the generated code or above it: the types of
+`acme_jobs/stock/v1/stock_pb2.py` are handled in `acme_jobs/stock/handlers.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import re
+from collections.abc import Collection, Iterable, Iterator
+from types import ModuleType
+
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+
+from portaria.core.errors import ConfigurationError
+from portaria.core.job_type import JobTypes, is_job_type
+from portaria.jobs.handler import Handler, handler_of
+from portaria.v1 import job_type_pb2
+
+_SUBMIT_FIELDS = {"job", "options", "request_id", "validate_only"}
+
+
+def load_job_types(packages: Iterable[str]) -> JobTypes:
+    """Imports every generated module of the packages. Raises ConfigurationError, all together."""
+    types = JobTypes()
+    wrong: list[str] = []
+    for _, descriptor in _descriptors(packages, wrong):
+        try:
+            types.add(descriptor)
+        except ConfigurationError as error:
+            wrong.append(error.message)
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
+    return types
+
+
+def load_facades(packages: Iterable[str]) -> list[ServiceDescriptor]:
+    """The typed façades of the packages: services whose every RPC submits one job type."""
+    services = [
+        service
+        for _, module in _modules(packages, [])
+        for service in module.DESCRIPTOR.services_by_name.values()
+    ]
+    return [each for each in services if each.methods and all(map(_submits, each.methods))]
+
+
+def load_handlers(packages: Iterable[str], domains: Collection[str]) -> dict[str, Handler]:
+    """Imports the handlers of all job types of `domains`, by full type name.
+
+    Modules of other domains are not imported, so their libraries need not be installed. Raises
+    ConfigurationError for a type without a handler or with two.
+    """
+    wrong: list[str] = []
+    wanted = {
+        descriptor.full_name: module
+        for module, descriptor in _descriptors(packages, wrong)
+        if is_job_type(descriptor) and _domain(descriptor) in domains
+    }
+    found: dict[str, Handler] = {}
+    broken: set[str] = set()
+    for module in sorted({name for place in wanted.values() for name in _handler_modules(place)}):
+        try:
+            handlers = _handlers_in(importlib.import_module(module))
+        except (ImportError, ConfigurationError) as error:
+            wrong.append(f"cannot import {module}: {error}")
+            broken.add(module)
+            continue
+        for handler in handlers:
+            name = handler.job_type.name
+            if name in found and found[name] != handler:
+                wrong.append(f"{name} has two handlers, the second in {module}")
+            found[name] = handler
+    wrong += [
+        f"{name} has no handler: expected one in {_expected(place)}"
+        for name, place in sorted(wanted.items())
+        if name not in found and broken.isdisjoint(_handler_modules(place))
+    ]
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
+    return found
+
+
+def _submits(method: MethodDescriptor) -> bool:
+    """Whether an RPC is one that `portaria.codegen.facade` made."""
+    fields = method.input_type.fields_by_name
+    job = fields["job"].message_type if "job" in fields else None
+    return job is not None and is_job_type(job) and set(fields.keys()) >= _SUBMIT_FIELDS
+
+
+def _descriptors(packages: Iterable[str], wrong: list[str]) -> Iterator[tuple[str, Descriptor]]:
+    for name, module in _modules(packages, wrong):
+        for descriptor in module.DESCRIPTOR.message_types_by_name.values():
+            if is_job_type(descriptor):
+                yield name, descriptor
+
+
+def _modules(packages: Iterable[str], wrong: list[str]) -> Iterator[tuple[str, ModuleType]]:
+    """The generated modules of packages, imported; what cannot be goes into `wrong`."""
+    for package in packages:
+        try:
+            top = importlib.import_module(package)
+        except ImportError as error:
+            wrong.append(f'PORTARIA_JOBS: cannot import "{package}": {error}')
+            continue
+        for name in _generated(top):
+            yield name, importlib.import_module(name)
+
+
+def _generated(top: ModuleType) -> list[str]:
+    if not hasattr(top, "__path__"):
+        return [top.__name__] if top.__name__.endswith("_pb2") else []
+    walked = pkgutil.walk_packages(top.__path__, f"{top.__name__}.")
+    return sorted(info.name for info in walked if info.name.endswith("_pb2"))
+
+
+def _handler_modules(generated: str) -> list[str]:
+    """The nearest module `handlers` beside or above a generated module."""
+    package = generated.rpartition(".")[0]
+    while package:
+        name = f"{package}.handlers"
+        if importlib.util.find_spec(name) is not None:
+            return [name]
+        package = package.rpartition(".")[0]
+    return []
+
+
+def _expected(generated: str) -> str:
+    package = generated.rpartition(".")[0]
+    above, _, last = package.rpartition(".")
+    folder = above if re.fullmatch(r"v\d+\w*", last) else package
+    return f"{folder}.handlers"
+
+
+def _handlers_in(module: ModuleType) -> list[Handler]:
+    found = (handler_of(value) for value in vars(module).values())
+    return [handler for handler in found if handler is not None]
+
+
+def _domain(descriptor: Descriptor) -> str:
+    return descriptor.GetOptions().Extensions[job_type_pb2.job_type].domain

@@ -1,0 +1,188 @@
+"""Runs a handler in this process, without Redis: for tests of one's own handlers.
+
+The ledger, the fences and the checks of `JobContext` are the platform's; only where they keep
+their records is other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.message import Message
+
+from portaria.core.errors import ConfigurationError
+from portaria.core.ids import new_job_id
+from portaria.jobs.context import JobContext, Recorded
+from portaria.jobs.errors import HoldLost, JobCancelled
+from portaria.jobs.handler import handler_of
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One call of progress()."""
+
+    current: int
+    total: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EagerRun:
+    """What one attempt did."""
+
+    result: Any
+    """The handler's message, or None."""
+    progress: list[Report]
+    warnings: list[str]
+    logs: list[tuple[str, str, Mapping[str, object]]]
+    """(level, event, fields) of each line."""
+
+
+@dataclass
+class EagerJob:
+    """A job over several attempts: its id and its ledger are the same in each."""
+
+    job_id: str = field(default_factory=new_job_id)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ledger: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """key -> (the intent's token, or "done" with its value, or "doubt")."""
+    attempts: int = 0
+    hold: EagerHold | None = None
+
+    def begin(self) -> EagerHold:
+        """The next attempt; the one before it has lost its hold."""
+        if self.hold is not None:
+            self.hold.lost = True
+        self.attempts += 1
+        self.hold = EagerHold(self)
+        return self.hold
+
+    def context(self) -> JobContext:
+        """What the handler of the next attempt is given."""
+        return JobContext(self.begin())
+
+    @property
+    def reports(self) -> list[Report]:
+        """The progress of the latest attempt."""
+        return self.hold.reports if self.hold is not None else []
+
+
+def run_eagerly(
+    function: Callable[..., Any], payload: Message, *, job: EagerJob | None = None
+) -> EagerRun:
+    """Runs one attempt of a @job function, `async` or not, and answers what it did.
+
+    Hand over an EagerJob to run further attempts of the same job: effects that happened are not
+    repeated. What the handler raises passes through.
+    """
+    handler = handler_of(function)
+    if handler is None:
+        raise ConfigurationError(f"{function.__qualname__} is not marked with @job")
+    hold = (job or EagerJob()).begin()
+    # Through the wire and back, so that the handler gets a message of its own.
+    result = function(type(payload).FromString(payload.SerializeToString()), JobContext(hold))
+    if inspect.iscoroutine(result):
+        result = asyncio.run(result)
+    return EagerRun(result, hold.reports, hold.warnings, hold.log.lines)
+
+
+class EagerLog:
+    """Keeps lines instead of writing them."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, Mapping[str, object]]] = []
+
+    def debug(self, event: str, **fields: object) -> None:
+        """See Log."""
+        self.lines.append(("debug", event, fields))
+
+    def info(self, event: str, **fields: object) -> None:
+        """See Log."""
+        self.lines.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: object) -> None:
+        """See Log."""
+        self.lines.append(("warning", event, fields))
+
+    def error(self, event: str, **fields: object) -> None:
+        """See Log."""
+        self.lines.append(("error", event, fields))
+
+
+class EagerHold:
+    """One attempt's grip on an EagerJob; a Hold like the worker's, and tested with it."""
+
+    def __init__(self, job: EagerJob) -> None:
+        self.job_id = job.job_id
+        self.type = ""
+        self.namespace = "default"
+        self.attempt = job.attempts
+        self.caller = "eager"
+        self.headers = job.headers
+        self.deadline = datetime.now(UTC) + timedelta(minutes=30)
+        self.log = EagerLog()
+        self.reports: list[Report] = []
+        self.warnings: list[str] = []
+        self.cancelled = False
+        self.lost = False
+        self._token = str(job.attempts)
+        self._ledger = job.ledger
+
+    def report(self, current: int, total: int, message: str) -> None:
+        """See Hold."""
+        self._check()
+        self.reports.append(Report(current, total, message))
+
+    def begin_effect(self, key: str, *, again: bool) -> tuple[Recorded, str]:
+        """See Hold."""
+        if self.lost:
+            raise HoldLost
+        mark, value = self._ledger.get(key, (self._token, ""))
+        if mark == "done":
+            return Recorded.DONE, value
+        self._check()
+        if mark != self._token and not again:
+            return Recorded.UNKNOWN, ""
+        self._ledger[key] = (self._token, "")
+        return Recorded.NEW, ""
+
+    def end_effect(self, key: str, value: str) -> None:
+        """See Hold."""
+        self._replace(key, ("done", value))
+
+    def clear_effect(self, key: str) -> None:
+        """See Hold."""
+        if self._is_mine(key):
+            del self._ledger[key]
+
+    def doubt_effect(self, key: str) -> None:
+        """See Hold."""
+        self._replace(key, ("doubt", ""))
+
+    def warn(self, text: str) -> None:
+        """See Hold."""
+        self.warnings.append(text)
+
+    def is_cancelled(self) -> bool:
+        """See Hold."""
+        return self.cancelled
+
+    def _replace(self, key: str, entry: tuple[str, str]) -> None:
+        # What happened, happened, also where the hold is lost by now; only one's own intent is
+        # ever replaced.
+        if self._is_mine(key):
+            self._ledger[key] = entry
+
+    def _is_mine(self, key: str) -> bool:
+        return self._ledger.get(key, ("", ""))[0] == self._token
+
+    def _check(self) -> None:
+        if self.lost:
+            raise HoldLost
+        if self.cancelled:
+            raise JobCancelled

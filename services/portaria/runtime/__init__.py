@@ -1,0 +1,1 @@
+"""The only code that knows RQ: the worker, its children, and the entry that refuses stock ones."""

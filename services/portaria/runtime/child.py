@@ -1,0 +1,217 @@
+"""A child of the worker: claims, runs, finishes, until it is told to stop or was used enough."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import select
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import hiredis
+
+from portaria.core.errors import StoreUnavailable
+from portaria.core.seal import KeyRing
+from portaria.jobs import Handler
+from portaria.logs import logger
+from portaria.runtime.executor import Executor
+from portaria.runtime.slot import Slot
+from portaria.store import Finished, Turn, calls, keys
+from portaria.store.wire import Target, Wire
+
+WAKE_TIMEOUT = 1
+"""Seconds after which an idle child looks for jobs, though nothing woke it."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Exit(IntEnum):
+    """Why a child ended; any other status is a crash."""
+
+    STOPPED = 10
+    IDLE = 11
+    """Burst, and its queues are empty; or idle for longer than it may."""
+    USED_UP = 12
+    """It ran as many jobs as it may; a fresh one takes over."""
+    LIMIT = 13
+    """It ran as many jobs as the whole worker may."""
+    GONE = 14
+    """Its incarnation was closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildPlan:
+    """What a child is to do."""
+
+    worker: str
+    incarnation: str
+    queues: Sequence[str]
+    """Names, in the order in which to claim."""
+    target: Target
+    burst: bool
+    most_jobs: int
+    """Jobs until USED_UP."""
+    limit: int | None
+    """Jobs until LIMIT."""
+    max_idle: float | None
+
+
+class Child:
+    """The loop of a child process."""
+
+    def __init__(
+        self,
+        plan: ChildPlan,
+        *,
+        handlers: Mapping[str, Handler],
+        ring: KeyRing,
+        slot: Slot,
+        control: socket.socket,
+    ) -> None:
+        self._plan = plan
+        self._slot = slot
+        self._control = control
+        self._wire = Wire(plan.target)
+        self._bell = Wire(plan.target)
+        self._turns = 0
+        self._ran = 0
+        self._idle_since: float | None = None
+        self._log = logger(worker=plan.worker)
+        self._executor = Executor(
+            handlers=handlers, ring=ring, slot=slot, wire=self._wire, target=plan.target
+        )
+
+    def run(self) -> Exit:
+        """Works until there is a reason to end."""
+        in_hand: list[Finished] = []
+        while True:
+            ending = self._ending()
+            want = 0 if ending or self._slot.paused else 1
+            try:
+                turn = self._turn(want, in_hand)
+            except StoreUnavailable:
+                return Exit.STOPPED
+            in_hand = []
+            if turn.word == "gone":
+                return Exit.GONE
+            if turn.claims:
+                self._idle_since = None
+                in_hand = self._execute(turn)
+            elif ending:
+                self._executor.close()
+                return ending
+            elif turn.word != "full":
+                if self._is_idle_enough():
+                    return Exit.IDLE
+                self._wait()
+
+    def _turn(self, want: int, finished: list[Finished]) -> Turn:
+        self._turns += 1
+        plan = self._plan
+        turn = self._wire.run(
+            calls.turn(
+                worker=plan.worker,
+                incarnation=plan.incarnation,
+                token=f"{plan.incarnation}.{self._turns}",
+                queues=plan.queues,
+                want=want,
+                finished=finished,
+            ),
+            # With a finished job in hand it is worth waiting for Redis, until the grace is over.
+            give_up=lambda: self._slot.stop and not finished,
+        )
+        for job_id in turn.refused:
+            self._log.error("refused what is no job of ours", job_id=job_id)
+        return turn
+
+    def _execute(self, turn: Turn) -> list[Finished]:
+        finished = []
+        for claim in turn.claims:
+            self._ran += 1
+            ended = self._executor.execute(claim)
+            if ended is not None:
+                finished.append(ended)
+        return finished
+
+    def _ending(self) -> Exit | None:
+        plan = self._plan
+        if self._slot.stop:
+            return Exit.STOPPED
+        if plan.limit is not None and self._ran >= plan.limit:
+            return Exit.LIMIT
+        if self._ran >= plan.most_jobs:
+            return Exit.USED_UP
+        return None
+
+    def _is_idle_enough(self) -> bool:
+        if self._slot.paused:
+            return False
+        if self._plan.burst:
+            return True
+        now = time.monotonic()
+        self._idle_since = self._idle_since or now
+        longest = self._plan.max_idle
+        return longest is not None and now - self._idle_since >= longest
+
+    def _wait(self) -> None:
+        """Until a job may be there, the parent has a word, or WAKE_TIMEOUT passed.
+
+        The wake token is a hint: what counts is the claim that follows. A paused child waits for
+        the parent only.
+        """
+        if self._slot.paused:
+            self._heed(select.select([self._control], [], [], WAKE_TIMEOUT)[0])
+            return
+        try:
+            names = [keys.wake(queue) for queue in self._plan.queues]
+            sources: list[Wire | socket.socket] = [self._bell, self._control]
+            self._bell.send("BLPOP", *names, WAKE_TIMEOUT)
+            ready, _, _ = select.select(sources, [], [], WAKE_TIMEOUT + 1)
+            if self._bell in ready:
+                self._bell.receive()
+            else:
+                # Whatever the bell still says must not be taken for the answer to the next one.
+                self._bell.close()
+            self._heed(ready)
+        except (OSError, hiredis.HiredisError, hiredis.ReplyError):
+            self._bell.close()
+            self._heed(select.select([self._control], [], [], 0.2)[0])
+
+    def _heed(self, ready: Sequence[object]) -> None:
+        if self._control in ready and not self._control.recv(64):
+            os._exit(Exit.STOPPED)  # the parent is gone; its death signal is on the way
+
+
+def run_child(
+    plan: ChildPlan,
+    *,
+    handlers: Mapping[str, Handler],
+    ring: KeyRing,
+    slot: Slot,
+    control: socket.socket,
+    parent: int,
+) -> None:
+    """The whole life of a forked child. Does not return."""
+    status = 1
+    try:
+        # Dies with its parent: an orphan would go on with a job that others run by then.
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(Exit.STOPPED)
+        # Ctrl-C reaches the whole process group; only the parent decides what follows.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+        random.seed()
+        child = Child(plan, handlers=handlers, ring=ring, slot=slot, control=control)
+        status = child.run()
+    except BaseException:
+        logger(worker=plan.worker).exception("the worker's child failed")
+    finally:
+        # Not sys.exit: handlers of the parent's exit are the parent's.
+        os._exit(status)

@@ -1,0 +1,131 @@
+"""RQ's register of workers, kept true for `rq info` and dashboards. One writer: the parent."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.client import PubSub
+from redis.exceptions import RedisError
+from rq import Worker as RqWorker
+from rq.command import PUBSUB_CHANNEL_TEMPLATE
+from rq.utils import utcformat
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
+
+from portaria.runtime.family import ChildProcess
+from portaria.runtime.supervisor import Command
+from portaria.store.faults import translated
+
+TICK_EVERY = 1.0
+TTL = 30
+"""Seconds after which a silent worker disappears from RQ's register."""
+
+
+class RqRegistry:
+    """Implements supervisor.Registry for RQ workers that share one parent."""
+
+    def __init__(self, workers: Sequence[RqWorker]) -> None:
+        self._workers = {worker.name: worker for worker in workers}
+        self._connection = workers[0].connection
+        self._pubsub: PubSub | None = None
+        self._next = 0.0
+        self._suspended = False
+        self._done: dict[str, list[float]] = {name: [0, 0, 0.0] for name in self._workers}
+
+    def register(self) -> None:
+        """Announces all workers. Raises ValueError where a name is taken by a living one."""
+        for worker in self._workers.values():
+            worker.register_birth()  # type: ignore[no-untyped-call]
+        self._pubsub = self._connection.pubsub(  # type: ignore[no-untyped-call]
+            ignore_subscribe_messages=True
+        )
+        self._pubsub.subscribe(*(PUBSUB_CHANNEL_TEMPLATE % name for name in self._workers))
+
+    def unregister(self) -> None:
+        """Says goodbye; where Redis is away, RQ's expiry does."""
+        try:
+            for worker in self._workers.values():
+                worker.register_death()  # type: ignore[no-untyped-call]
+            if self._pubsub is not None:
+                self._pubsub.close()
+        except (RedisError, OSError):
+            return
+
+    def tick(self, children: Sequence[ChildProcess]) -> None:
+        """Writes states, once a second."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + TICK_EVERY
+        by_name = {child.worker: child for child in children}
+        with translated():
+            pipeline = self._connection.pipeline(transaction=False)
+            pipeline.exists("rq:suspended")
+            for name, worker in self._workers.items():
+                self._write(pipeline, worker, by_name.get(name))
+            replies = pipeline.execute()
+        self._suspended = bool(replies[0])
+
+    def buried(self, child: ChildProcess) -> None:
+        """Keeps what a dead child did."""
+        counts, kept = child.counts(), self._done[child.worker]
+        kept[0] += counts.done
+        kept[1] += counts.failed
+        kept[2] += counts.busy_seconds
+
+    def commands(self) -> Sequence[Command]:
+        """What RQ's send_command published for these workers."""
+        found = []
+        with translated():
+            while self._pubsub is not None:
+                message: Any = self._pubsub.get_message(timeout=0.0)
+                if message is None:
+                    break
+                command = _command(message)
+                if command is not None:
+                    found.append(command)
+        return found
+
+    def is_suspended(self) -> bool:
+        """Whether somebody said `rq suspend`."""
+        return self._suspended
+
+    def _write(self, pipeline: Any, worker: RqWorker, child: ChildProcess | None) -> None:
+        running = child.running() if child is not None else None
+        counts = child.counts() if child is not None else None
+        done, failed, busy = self._done[worker.name]
+        if counts is not None:
+            done, failed, busy = (
+                done + counts.done,
+                failed + counts.failed,
+                busy + counts.busy_seconds,
+            )
+        state = "suspended" if self._suspended else "busy" if running else "idle"
+        fields = worker.serialize() | {
+            "last_heartbeat": utcformat(datetime.now(UTC)),
+            "state": state,
+            "current_job": running.job_id if running else "",
+            "successful_job_count": int(done),
+            "failed_job_count": int(failed),
+            "total_working_time": busy,
+        }
+        # Whole each time: a Redis that was emptied has the worker again a second later.
+        pipeline.sadd(REDIS_WORKER_KEYS, worker.key)
+        for queue in worker.queue_names():
+            pipeline.sadd(WORKERS_BY_QUEUE_KEY % queue, worker.key)
+        pipeline.hset(worker.key, mapping=fields)
+        pipeline.expire(worker.key, TTL)
+
+
+def _command(message: dict[str, Any]) -> Command | None:
+    """Reads one message; anybody can publish, so anything may be in it."""
+    try:
+        payload = json.loads(message["data"])
+        name, job_id = str(payload["command"]), str(payload.get("job_id", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    worker = message["channel"].decode().removeprefix(PUBSUB_CHANNEL_TEMPLATE % "")
+    return Command(worker, name, job_id)

@@ -1,0 +1,89 @@
+"""What a worker's parent sees to: its own leases renewed, others' reaped, due jobs queued."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from portaria.logs import logger
+from portaria.runtime import outcome
+from portaria.runtime.family import ChildProcess
+from portaria.runtime.slot import CANCEL, LOST
+from portaria.store import Store, calls
+
+PROMOTE_EVERY = 0.5
+PURGE_EVERY = 10.0
+
+
+class Upkeep:
+    """Each duty at its own pace; `tick` does those whose time has come."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._due = {"renew": 0.0, "reap": 0.0, "promote": 0.0, "purge": 0.0}
+        self._run_id = ""
+        self._is_reachable = True
+        self._log = logger()
+
+    def tick(self, children: Sequence[ChildProcess]) -> None:
+        """Raises StoreUnavailable where Redis is away; renewing comes first."""
+        if self._is_due("renew", calls.RENEW_EVERY):
+            self._renew(children)
+        if self._is_due("reap", calls.REAP_EVERY):
+            self._reap()
+        if self._is_due("promote", PROMOTE_EVERY):
+            self._promote()
+        if self._is_due("purge", PURGE_EVERY):
+            self._store.run(calls.purge())
+
+    def reachable(self, yes: bool) -> None:
+        """Notes whether Redis answers; says so once. A Redis that was away may be another run."""
+        if yes != self._is_reachable:
+            self._is_reachable = yes
+            if yes:
+                self._log.info("redis is back")
+            else:
+                self._log.warning("redis cannot be reached, waiting for it")
+        if not yes:
+            self._run_id = ""
+
+    def _renew(self, children: Sequence[ChildProcess]) -> None:
+        if not children:
+            return
+        asked_at = time.monotonic()
+        pairs = [(child.worker, child.incarnation) for child in children]
+        renewals: list[calls.Renewal] = self._store.run(calls.renew(pairs))
+        for child, renewal in zip(children, renewals, strict=True):
+            for job_id in renewal.lost:
+                child.slot.tell(job_id, LOST)
+            for job_id in renewal.cancelled:
+                child.slot.tell(job_id, CANCEL)
+            if not renewal.gone and not renewal.lost:
+                # From the question, not the answer: the lease runs from somewhere in between.
+                child.slot.renewed(asked_at)
+
+    def _reap(self) -> None:
+        self._run_id = self._run_id or self._store.run_id()
+        call = calls.reap(
+            run_id=self._run_id,
+            lost_failure=outcome.loss_failure(),
+            doubt_failure=outcome.doubt_failure(),
+        )
+        _, job_ids = self._store.run(call)
+        for job_id in job_ids:
+            self._log.warning("lease lapsed, job given to another worker", job_id=job_id)
+
+    def _promote(self) -> None:
+        promotion = self._store.run(calls.promote())
+        if promotion.moved == 100:
+            self._due["promote"] = 0.0
+        elif promotion.next_ms >= 0:
+            soonest = time.monotonic() + promotion.next_ms / 1000
+            self._due["promote"] = min(self._due["promote"], soonest)
+
+    def _is_due(self, duty: str, every: float) -> bool:
+        now = time.monotonic()
+        if now < self._due[duty]:
+            return False
+        self._due[duty] = now + every
+        return True

@@ -1,0 +1,142 @@
+"""portaria.Worker: RQ's worker from outside, ours inside.
+
+RQ's CLI, registration, names, heartbeat, commands and signals stay; the claim, the process a job
+and the bookkeeping are replaced. What is overridden is checked against RQ's by a test, since RQ
+promises nothing about it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Worker as RqWorker
+
+from portaria import logs
+from portaria.core.errors import ConfigurationError
+from portaria.core.seal import load_key_ring
+from portaria.core.states import split_queue
+from portaria.jobs.discovery import load_handlers
+from portaria.runtime.family import Plan
+from portaria.runtime.registry import RqRegistry
+from portaria.runtime.supervisor import Supervisor
+from portaria.settings import Settings, load_settings
+from portaria.store import Store
+from portaria.store.connect import reconnect
+from portaria.store.wire import Target
+
+HEARTBEAT_TTL = 30
+
+
+class Worker(RqWorker):
+    """Runs Portaria's jobs under `rq worker -w portaria.Worker QUEUE…`, one child each."""
+
+    log_result_lifespan = False
+    log_job_description = False
+
+    def _set_connection(self, connection: Redis) -> Redis:
+        """RQ would wait up to seven minutes for a reply; we never block on this connection."""
+        return reconnect(connection)
+
+    def work(
+        self,
+        burst: bool = False,
+        logging_level: str | None = None,
+        date_format: str = "",
+        log_format: str = "",
+        max_jobs: int | None = None,
+        max_idle_time: int | None = None,
+        with_scheduler: bool = False,
+        dequeue_strategy: Any = None,
+    ) -> bool:
+        """Works until SIGTERM or SIGINT; see `rq worker --help`. True where any job ran."""
+        if with_scheduler:
+            _quit("--with-scheduler: RQ's scheduler is not used here; run `portaria scheduler`")
+        if dequeue_strategy not in (None, "default"):
+            _quit("--dequeue-strategy: priority is strict, in the order of the queues")
+        plan = Plan(
+            workers=[self.name],
+            queues=self.queue_names(),
+            burst=burst,
+            limit=max_jobs,
+            max_idle=max_idle_time,
+        )
+        try:
+            settings = load_settings()
+            logs.configure(level=(logging_level or settings.log_level).lower())
+            return run_workers([self], plan, settings) > 0
+        except ConfigurationError as error:
+            _quit(error.message)
+
+
+def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> int:
+    """Runs the children of one parent, one for each RQ worker; answers how many jobs ran.
+
+    Raises ConfigurationError before anything is started.
+    """
+    try:
+        domains = {split_queue(queue)[0] for queue in plan.queues}
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    handlers = load_handlers(settings.jobs, domains)
+    if not handlers:
+        raise ConfigurationError(
+            f"no job type of {', '.join(sorted(domains))} in {', '.join(settings.jobs)}"
+        )
+    ring = load_key_ring(settings.key_file)
+    connection = workers[0].connection
+    store = Store(connection)
+    registry = RqRegistry(workers)
+    log = logs.logger()
+    if threading.active_count() > 1:
+        # A lock that such a thread holds at the fork would stay locked in the child for ever.
+        log.warning("a handler's module started threads; import them inside the handler")
+    store.prepare()
+    for fault in store.unsafe_settings():
+        log.warning("this redis can lose acknowledged jobs", fault=fault)
+    supervisor = Supervisor(
+        plan,
+        store=store,
+        target=Target.of(connection),
+        handlers=handlers,
+        ring=ring,
+        registry=registry,
+        grace=settings.grace_seconds,
+    )
+    registry.register()
+    log.info(
+        "worker ready",
+        workers=[worker.name for worker in workers],
+        queues=list(plan.queues),
+        types=[name.rpartition(".")[2] for name in sorted(handlers)],
+    )
+    try:
+        ran = supervisor.run()
+    finally:
+        registry.unregister()
+    log.info("worker stopped", ran=ran)
+    return ran
+
+
+def wait_for_redis(connection: Redis) -> None:
+    """Returns once Redis answers; says every few seconds that it does not."""
+    pause = 0.2
+    while True:
+        try:
+            connection.ping()
+        except (RedisError, OSError) as error:
+            logs.logger().warning("waiting for redis", cause=type(error).__name__)
+            time.sleep(pause)
+            pause = min(5.0, pause * 2)
+        else:
+            return
+
+
+def _quit(message: str) -> NoReturn:
+    print(message, file=sys.stderr)  # before logging is set up, and for people
+    raise SystemExit(2)

@@ -1,0 +1,148 @@
+"""Settings: PORTARIA_* variables, read once, all faults reported together."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from portaria.core.errors import ConfigurationError
+
+PREFIX = "PORTARIA_"
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+
+_REDIS_SCHEMES = {"redis", "rediss", "unix"}
+_SMTP_SCHEMES = {"smtp", "smtp+starttls", "smtps"}
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Each name is its variable without the prefix, in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    redis_url: str = DEFAULT_REDIS_URL
+    """redis://, rediss:// (TLS) or unix://; `portaria up` starts the embedded one when unset."""
+    listen: str = "127.0.0.1:50051"
+    """Where the door listens, HOST:PORT; port 0 takes a free one."""
+    address: str = "127.0.0.1:50051"
+    """Where clients call."""
+    jobs: tuple[str, ...] = ("portaria_workers",)
+    """Packages whose job types and handlers are loaded, separated by commas."""
+    data_dir: Path = Path(".portaria")
+    """Embedded Redis, sandbox mail, generated keys."""
+    signing_key_file: Path | None = None
+    """The key ring; generated once in the data dir when unset."""
+    namespace: str = Field(default="default", pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    """Whose jobs these are, until callers are authenticated."""
+    smtp_url: str = "smtp://127.0.0.1:2525"
+    """smtp://, smtp+starttls:// or smtps://, with user and password where the server asks."""
+    mail_from: str = Field(default="Portaria <no-reply@portaria.example>", min_length=3)
+    """The sender of every mail."""
+    link_base: str = "https://portaria.example"
+    """What links in mails begin with; never taken from a payload."""
+    log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)$")
+    """debug, info, warning or error."""
+    log_format: str = Field(default="auto", pattern=r"^(auto|pretty|json)$")
+    """pretty, json, or auto: pretty on a terminal."""
+    grace_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """How long a stopping process lets running work finish."""
+    max_jobs_per_child: int = Field(default=1000, ge=1, le=1_000_000)
+    """Jobs after which a worker's child is replaced by a fresh one."""
+    reflection: bool = True
+    """Whether the door answers gRPC reflection."""
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("jobs")
+    @classmethod
+    def _importable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("names no package")
+        for name in value:
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ValueError(f'"{name}" is not the name of a Python package')
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        return _check_url(value, _REDIS_SCHEMES)
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: str) -> str:
+        return _check_url(value, _SMTP_SCHEMES)
+
+    @field_validator("link_base")
+    @classmethod
+    def _link(cls, value: str) -> str:
+        return _check_url(value.rstrip("/"), {"http", "https"})
+
+    @field_validator("listen", "address")
+    @classmethod
+    def _host_port(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if value.startswith("unix:"):
+            return value
+        if not (host and colon and port.isdigit() and int(port) < 65536):
+            raise ValueError("expected HOST:PORT, e.g. 127.0.0.1:50051")
+        return value
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key ring is."""
+        return self.signing_key_file or self.data_dir / "signing.key"
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads the environment. Raises ConfigurationError that lists every fault, values left out.
+
+    A PORTARIA_* variable that does not exist is a fault, too: it is a typing error of somebody.
+    """
+    environ = os.environ if environ is None else environ
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    wrong = [
+        f"{name}: no such setting{_near(name, known)}" for name in sorted(given.keys() - known)
+    ]
+    values: dict[str, Any] = {
+        name.removeprefix(PREFIX).lower(): value for name, value in given.items() if name in known
+    }
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        for fault in error.errors(include_input=False, include_url=False, include_context=False):
+            name = PREFIX + str(fault["loc"][0]).upper()
+            wrong.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+        settings = None
+    if wrong or settings is None:
+        raise ConfigurationError("\n".join(["the settings cannot be used:", *wrong]))
+    return settings
+
+
+def _near(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _check_url(value: str, schemes: set[str]) -> str:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme not in schemes:
+        raise ValueError(f"expected a URL with {', '.join(f'{s}://' for s in sorted(schemes))}")
+    if not (parts.hostname or (parts.scheme == "unix" and parts.path)):
+        raise ValueError("names no host")
+    return value

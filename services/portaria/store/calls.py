@@ -1,0 +1,357 @@
+"""Each change of a job as one call of a script: its keys, its arguments, the sense of its reply.
+
+Pure: the sync and the async store, and the worker child's own connection, all send these. Every
+call may be sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from portaria.store import keys
+from portaria.store.events import encode_labels
+from portaria.store.scripts import Script, script
+
+Reply = TypeVar("Reply")
+Argument = str | bytes | int
+
+LEASE_MS = 6_000
+RENEW_EVERY = 2.0
+REAP_EVERY = 1.0
+CRASH_BUDGET = 3
+LOSS_BUDGET = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Reply]):
+    """A script with keys, arguments and the parser of its reply."""
+
+    script: Script
+    keys: Sequence[str]
+    arguments: Sequence[Argument]
+    parse: Callable[[Any], Reply]
+
+
+# --- submit -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A job that the door accepted."""
+
+    namespace: str
+    request_id: str
+    content_hash: str
+    """Hex; the same for the same content."""
+    job_id: str
+    queue: str
+    type: str
+    envelope: bytes
+    timeout_s: int
+    delay_ms: int = 0
+    run_at_ms: int = 0
+    """Wins over the delay where it is not 0."""
+    ttl_ms: int
+    max_attempts: int
+    at_most_once: bool = False
+    labels: Sequence[tuple[str, str]] = ()
+    """The indexed ones."""
+    workflow_id: str = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a submission."""
+
+    job_id: str
+    deduplicated: bool
+    reused: bool
+    """The request_id stands for other content; nothing was written."""
+    created_ms: int = 0
+    """By the clock of Redis; this and the next two only of a new job."""
+    entry_id: str = ""
+    """The stream's entry that tells of it."""
+    generation: str = ""
+
+
+def submit(job: Submission) -> Call[Submitted]:
+    """Writes one job and places it; idempotent by request_id."""
+    return Call(
+        script("submit"),
+        (
+            keys.request(job.namespace, job.request_id),
+            keys.job(job.job_id),
+            keys.queue(job.queue),
+            keys.DUE,
+        ),
+        (
+            job.content_hash,
+            job.job_id,
+            job.queue,
+            job.type,
+            job.envelope,
+            job.timeout_s,
+            job.delay_ms,
+            job.run_at_ms,
+            job.ttl_ms,
+            job.max_attempts,
+            int(job.at_most_once),
+            tag(job),
+            job.namespace,
+        ),
+        _submitted,
+    )
+
+
+def tag(job: Submission) -> str:
+    """What never changes of a job, as each of its events carries it."""
+    return f"{job.queue} {job.type} {job.namespace} {job.workflow_id} {encode_labels(job.labels)}"
+
+
+def _submitted(reply: Any) -> Submitted:
+    word, job_id = reply[0], reply[1].decode()
+    if word != b"new":
+        return Submitted(job_id, deduplicated=word == b"same", reused=word == b"reused")
+    created, entry_id, generation = (each.decode() for each in reply[2:])
+    return Submitted(job_id, False, False, int(created), entry_id, generation)
+
+
+# --- turn ---------------------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """How a run ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RETRY = "retry"
+    """Failed, and runs again after a wait."""
+    LATER = "later"
+    """Did not fail, and runs again after a wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A run that ended."""
+
+    job_id: str
+    token: str
+    verdict: Verdict
+    wait_ms: int = 0
+    output: bytes = b""
+    """Sealed portaria.internal.v1.Outcome."""
+    failure: bytes = b""
+    """portaria.v1.Failure."""
+    progress: bytes = b""
+    """portaria.v1.Progress, the last one."""
+    warnings: bytes = b""
+    """JSON list of strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker now holds, and that has begun."""
+
+    job_id: str
+    queue: str
+    envelope: bytes
+    token: str
+    attempt: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The answer to a turn."""
+
+    word: str
+    """ok, again (it had been answered before), full (ask again), gone (this child was closed)."""
+    taken: Sequence[bool] = ()
+    """Of each finished job; false where the hold had been lost."""
+    claims: Sequence[Claim] = ()
+    refused: Sequence[str] = ()
+    """Ids in the queue that are no jobs of ours; kept among RQ's failed jobs."""
+
+
+def turn(
+    *,
+    worker: str,
+    incarnation: str,
+    token: str,
+    queues: Sequence[str],
+    want: int,
+    finished: Sequence[Finished] = (),
+    lease_ms: int = LEASE_MS,
+) -> Call[Turn]:
+    """Finishes jobs in hand and claims up to `want` more, from the first queue that has any."""
+    arguments: list[Argument] = [worker, incarnation, token, lease_ms, want, len(finished)]
+    for each in finished:
+        arguments += (
+            each.job_id,
+            each.token,
+            each.verdict.value,
+            each.wait_ms,
+            each.output,
+            each.failure,
+            each.progress,
+            each.warnings,
+        )
+    names = (keys.HOLDS, keys.DUE, *(keys.queue(name) for name in queues))
+    return Call(script("turn"), names, arguments, _turn)
+
+
+def _turn(reply: Any) -> Turn:
+    word = reply[0].decode()
+    if word == "gone":
+        return Turn(word)
+    flags = reply[1].decode().replace("-", "")
+    claims = [
+        Claim(
+            job_id=job[0].decode(),
+            queue=job[1].decode(),
+            envelope=job[2],
+            token=job[3].decode(),
+            attempt=int(job[4]),
+            failures=int(job[5]),
+        )
+        for job in reply[3:]
+    ]
+    return Turn(word, [flag == "t" for flag in flags], claims, _ids(reply[2]))
+
+
+# --- leases -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What became of the holds of one worker."""
+
+    gone: bool = False
+    lost: Sequence[str] = ()
+    cancelled: Sequence[str] = ()
+    held: Sequence[str] = field(default=())
+    """All that are still held, the cancelled ones included."""
+
+
+def renew(workers: Sequence[tuple[str, str]], lease_ms: int = LEASE_MS) -> Call[list[Renewal]]:
+    """Prolongs all leases of the (worker, incarnation) pairs; one Renewal each, in order."""
+    arguments: list[Argument] = [lease_ms]
+    for worker, incarnation in workers:
+        arguments += (worker, incarnation)
+    return Call(script("renew"), (keys.HOLDS,), arguments, _renewals)
+
+
+def _renewals(reply: Any) -> list[Renewal]:
+    return [_renewal(one) for one in reply]
+
+
+def _renewal(reply: Any) -> Renewal:
+    if reply[0] == b"gone":
+        return Renewal(gone=True)
+    pairs = [(reply[i].decode(), reply[i + 1].decode()) for i in range(1, len(reply), 2)]
+    return Renewal(
+        lost=[job_id for job_id, word in pairs if word == "lost"],
+        cancelled=[job_id for job_id, word in pairs if word == "cancel"],
+        held=[job_id for job_id, word in pairs if word != "lost"],
+    )
+
+
+def recover(
+    *,
+    worker: str,
+    incarnation: str,
+    following: str,
+    begun: str = "",
+    crashed: bool = False,
+    crash_failure: bytes,
+    doubt_failure: bytes,
+    lost_failure: bytes,
+    budget: int = CRASH_BUDGET,
+    loss_budget: int = LOSS_BUDGET,
+) -> Call[list[str]]:
+    """Takes back what a child held; charges the begun job a crash where `crashed`.
+
+    `incarnation` "*" means whichever, and charges all that it held as lost; `following` ""
+    forgets the worker.
+    """
+    arguments: list[Argument] = [
+        worker,
+        incarnation,
+        following,
+        begun,
+        "crash" if crashed else "free",
+        budget,
+        crash_failure,
+        doubt_failure,
+        loss_budget,
+        lost_failure,
+    ]
+    return Call(script("recover"), (keys.HOLDS,), arguments, _ids)
+
+
+def reap(
+    *,
+    run_id: str,
+    lost_failure: bytes,
+    doubt_failure: bytes,
+    lease_ms: int = LEASE_MS,
+    budget: int = LOSS_BUDGET,
+) -> Call[tuple[str, list[str]]]:
+    """Gives the jobs of silent workers to others. Answers a word and the ids."""
+    return Call(
+        script("reap"),
+        (keys.REAPER,),
+        (lease_ms, budget, lost_failure, doubt_failure, run_id),
+        lambda reply: (reply[0].decode(), _ids(reply[1:])),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What `promote` did."""
+
+    moved: int
+    next_ms: int
+    """Until the next one is due; -1 where none waits."""
+
+
+def promote(most: int = 100) -> Call[Promotion]:
+    """Queues the jobs whose moment has come."""
+    return Call(script("promote"), (keys.DUE,), (most,), lambda reply: Promotion(*map(int, reply)))
+
+
+def purge(most: int = 50) -> Call[int]:
+    """Forgets finished jobs whose time is over."""
+    return Call(script("purge"), (keys.PURGE,), (most,), int)
+
+
+# --- of a running job ---------------------------------------------------------------------------
+
+
+def progress(job_id: str, token: str, report: bytes) -> Call[str]:
+    """Keeps and tells the latest progress: "held", "cancel" or "lost"."""
+    return Call(
+        script("progress"),
+        (keys.job(job_id),),
+        (job_id, token, report),
+        lambda reply: str(reply.decode()),
+    )
+
+
+def effect(
+    job_id: str, token: str, operation: str, key: str, value: str = ""
+) -> Call[tuple[str, str]]:
+    """One step in the ledger; operations are begin, again, done, clear, doubt."""
+    return Call(
+        script("effect"),
+        (keys.effects(job_id),),
+        (job_id, token, operation, key, value),
+        lambda reply: (reply[0].decode(), reply[1].decode() if len(reply) > 1 else ""),
+    )
+
+
+def _ids(reply: Any) -> list[str]:
+    return [each.decode() for each in reply]

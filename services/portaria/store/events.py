@@ -1,0 +1,100 @@
+"""The streams: state changes for ever in order, and progress while somebody watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+REMOVED = "REMOVED"
+"""In place of a state: the job was purged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What never changes of a job."""
+
+    queue: str
+    type: str
+    namespace: str
+    workflow_id: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StateEvent:
+    """One entry of portaria:events."""
+
+    entry_id: str
+    job_id: str
+    state: str
+    """A State, or REMOVED."""
+    attempt: int
+    previous: str
+    """Empty for the first one."""
+    worker: str
+    next_ms: int
+    """When a SCHEDULED or RETRYING job is due; 0 otherwise."""
+    tag: Tag
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """One entry of portaria:progress."""
+
+    job_id: str
+    attempt: int
+    tag: Tag
+    report: bytes
+    """portaria.v1.Progress."""
+
+
+def job_id_of(packed: bytes) -> bytes:
+    """The job of an entry without decoding the rest of it."""
+    return packed[: packed.index(b" ")]
+
+
+def parse_state(entry_id: bytes, packed: bytes) -> StateEvent:
+    """Reads the field `e` of an entry."""
+    job_id, state, attempt, previous, worker, next_ms, *tag = packed.decode().split(" ")
+    return StateEvent(
+        entry_id=entry_id.decode(),
+        job_id=job_id,
+        state=state,
+        attempt=int(attempt),
+        previous="" if previous == "-" else previous,
+        worker="" if worker == "-" else worker,
+        next_ms=int(float(next_ms)),
+        tag=parse_tag(tag),
+    )
+
+
+def parse_progress(packed: bytes, report: bytes) -> ProgressEvent:
+    """Reads the fields `p` and `b` of an entry."""
+    job_id, attempt, *tag = packed.decode().split(" ")
+    return ProgressEvent(job_id, int(attempt), parse_tag(tag), report)
+
+
+def parse_tag(words: list[str]) -> Tag:
+    """Reads the words of a tag."""
+    queue, job_type, namespace, workflow_id, labels = words[:5]
+    return Tag(
+        queue=queue,
+        type=job_type,
+        namespace=namespace,
+        workflow_id="" if workflow_id == "-" else workflow_id,
+        labels=decode_labels(labels),
+    )
+
+
+def encode_labels(labels: Iterable[tuple[str, str]]) -> str:
+    """One word, "-" for none."""
+    return "&".join(f"{quote(key)}={quote(value, safe='')}" for key, value in labels) or "-"
+
+
+def decode_labels(word: str) -> dict[str, str]:
+    """The inverse of `encode_labels`."""
+    if word == "-":
+        return {}
+    pairs = (pair.partition("=") for pair in word.split("&"))
+    return {unquote(key): unquote(value) for key, _, value in pairs}

@@ -1,0 +1,35 @@
+-- effect.lua: the ledger behind ctx.once.
+--
+-- KEYS[1] portaria:effects:{job id}   hash   key -> "I token" begun under that hold
+--                                              "U" nobody knows   "D json" happened, its value
+-- ARGV    1 id  2 token of its hold  3 begin | again | done | clear | doubt  4 key  5 json
+-- returns begin, again: {"new"} {"done", json} {"unknown"} {"lost"} {"cancel"}; others: {"ok"}
+--
+-- `done` needs no hold: the effect did happen, and only its own intent may be replaced.
+
+local OPERATION, KEY = ARGV[3], ARGV[4]
+local mine = 'I ' .. ARGV[2]
+local entry = call('HGET', KEYS[1], KEY)
+
+if OPERATION == 'begin' or OPERATION == 'again' then
+  local job = read(ARGV[1])
+  if not is_held(job, ARGV[2]) then return {'lost'} end
+  if entry and string.sub(entry, 1, 2) == 'D ' then return {'done', string.sub(entry, 3)} end
+  if job.state == 'CANCELLING' then return {'cancel'} end
+  if entry and entry ~= mine and OPERATION == 'begin' then return {'unknown'} end
+  call('DEL', 'portaria:nothing') -- goes on at maxmemory, as what drains must; see turn.lua
+  call('HSET', KEYS[1], KEY, mine)
+  return {'new'}
+end
+
+if entry == mine then
+  call('DEL', 'portaria:nothing')
+  if OPERATION == 'done' then
+    call('HSET', KEYS[1], KEY, 'D ' .. ARGV[5])
+  elseif OPERATION == 'clear' then
+    call('HDEL', KEYS[1], KEY)
+  else
+    call('HSET', KEYS[1], KEY, 'U')
+  end
+end
+return {'ok'}

@@ -1,0 +1,143 @@
+-- prelude.lua: what every script begins with. Law: read all, check all, then write; what removes
+-- the old reference to a job comes last, because Lua is not rolled back.
+--
+-- portaria:events             stream   one entry a state change:
+--                                      e = id state attempt previous worker next tag
+-- rq:job:{id}                 hash     RQ's own fields, and ours (see store/record.py)
+-- rq:queue:{queue}            list     ids, the next one first
+-- portaria:wake:{queue}       list     at most 64 tokens on which idle workers block
+-- portaria:progress           stream   p = id attempt tag, b = portaria.v1.Progress; short
+-- portaria:watched            string   exists while somebody watches
+-- portaria:depth              hash     queue -> pending jobs
+-- rq:wip:{queue}              zset     id:token -> lapse of the lease, FAR ahead of its true time
+-- rq:finished|failed|canceled|scheduled:{queue}   zset, for RQ's tools to look at
+
+local call = redis.call
+
+-- Added to the scores of RQ's registries, so that no clean-up of stock tools touches them.
+local FAR = 10000000000
+
+local clock = call('TIME')
+local seconds = tonumber(clock[1])
+local now = seconds * 1000 + math.floor(clock[2] / 1000)
+
+local EVENTS = 'portaria:events'
+local DEPTH = 'portaria:depth'
+local KEPT = 600000 -- milliseconds of history in the stream of events
+
+-- An integer without the exponent that Lua would write from 1e14 on.
+local function int(value)
+  return string.format('%.0f', value)
+end
+
+-- The present moment as RQ writes it (days since 0000-03-01 make leap years the last day).
+local stamp
+local function iso()
+  if stamp then return stamp end
+  local days = math.floor(seconds / 86400)
+  local rest = seconds - days * 86400
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524)
+    - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local day = doy - math.floor((153 * mp + 2) / 5) + 1
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  stamp = string.format('%04d-%02d-%02dT%02d:%02d:%02d.%06dZ', year, month, day,
+    math.floor(rest / 3600), math.floor(rest % 3600 / 60), rest % 60, clock[2])
+  return stamp
+end
+
+-- Tells watchers of a change; answers the entry's id, which becomes the job's cursor. Before the
+-- change itself: a repeat after a fault tells twice rather than never.
+local function tell(id, state, attempt, previous, worker, next_ms, tag)
+  worker = string.gsub(worker, '%s', '_') -- blanks part the words of an entry
+  return call('XADD', EVENTS, 'MINID', '~', int(now - KEPT) .. '-0', '*', 'e',
+    table.concat({id, state, attempt, previous, worker, next_ms, tag}, ' '))
+end
+
+-- Tells watchers of progress (portaria.v1.Progress), where anybody watches.
+local function show(id, attempt, tag, report)
+  if call('EXISTS', 'portaria:watched') == 1 then
+    call('XADD', 'portaria:progress', 'MAXLEN', '~', 10000, '*',
+      'p', table.concat({id, attempt, tag}, ' '), 'b', report)
+  end
+end
+
+local function wake(queue)
+  local key = 'portaria:wake:' .. queue
+  if call('LLEN', key) < 64 then call('RPUSH', key, '1') end
+end
+
+-- A held job goes back to the front of its queue, its hold ends. `member` is id:token.
+local function give_back(id, member, job, queue, counter, count)
+  local cursor = tell(id, 'PENDING', job.attempt, job.state, '-', 0, job.tag)
+  call('LPUSH', 'rq:queue:' .. queue, id)
+  call('HINCRBY', DEPTH, queue, 1)
+  call('HSET', 'rq:job:' .. id, 'status', 'queued', 'state', 'PENDING', 'hold', '', 'cursor',
+    cursor, 'updated', now, 'enqueued_at', iso(), counter, count)
+  call('ZREM', 'rq:wip:' .. queue, member)
+  wake(queue)
+end
+
+-- RQ's word for each of our terminal states.
+local RQ_STATUS = {SUCCEEDED = 'finished', FAILED = 'failed', CANCELLED = 'canceled',
+  EXPIRED = 'canceled'}
+local REQUEST_KEPT = 3600000 -- milliseconds that a request_id outlives its job
+
+-- A job reaches its terminal state. `fields` are set with it. Its purge is written down first, so
+-- that a finished job can never be one that nothing would remove.
+local function finish(id, member, job, queue, state, worker, fields)
+  local status = RQ_STATUS[state]
+  call('ZADD', 'portaria:purge', now + math.max(tonumber(job.ttl), REQUEST_KEPT), id)
+  local cursor = tell(id, state, job.attempt, job.state, worker, 0, job.tag)
+  if job.request ~= '' then call('PEXPIRE', job.request, REQUEST_KEPT) end
+  call('ZADD', 'rq:' .. status .. ':' .. queue, seconds + FAR, id)
+  call('HSET', 'rq:job:' .. id, 'status', status, 'state', state, 'hold', '', 'cursor', cursor,
+    'updated', now, 'ended', now, 'ended_at', iso(), unpack(fields))
+  call('ZREM', 'rq:wip:' .. queue, member)
+end
+
+-- What a worker's death or silence does to a job that it had begun: back to its queue, until the
+-- budget for such ends is used up. `what` is crashes or losts.
+local function charge(id, member, job, queue, what, budget, failure, doubt)
+  local count = tonumber(job[what]) + 1
+  if job.state == 'CANCELLING' and job.once ~= '1' then
+    finish(id, member, job, queue, 'CANCELLED', '-', {what, count})
+  elseif job.once == '1' then
+    finish(id, member, job, queue, 'FAILED', '-', {what, count, 'failure', doubt})
+  elseif count >= budget then
+    finish(id, member, job, queue, 'FAILED', '-', {what, count, 'failure', failure})
+  else
+    give_back(id, member, job, queue, what, count)
+  end
+end
+
+-- What the scripts need to know of a job, read at once; nil where there is none, or what is there
+-- is not ours: another kind of key, or a hash with half of our fields. An error instead would stop
+-- the script at each call, and so everything behind that id.
+local function read(id)
+  local h = redis.pcall('HMGET', 'rq:job:' .. id, 'state', 'hold', 'origin', 'attempt',
+    'failures', 'crashes', 'losts', 'tag', 'ttl', 'request', 'once', 'env')
+  for i = 1, 12 do
+    if not h[i] then return nil end
+  end
+  if not (tonumber(h[4]) and tonumber(h[5]) and tonumber(h[6]) and tonumber(h[7])
+    and tonumber(h[9])) then return nil end
+  return {state = h[1], hold = h[2], queue = h[3], attempt = h[4], failures = h[5],
+    crashes = h[6], losts = h[7], tag = h[8], ttl = h[9], request = h[10], once = h[11],
+    env = h[12]}
+end
+
+-- Whether a job is held under this token. A job that nobody holds has an empty one.
+local function is_held(job, token)
+  return job and token ~= '' and job.hold == token
+end
+
+-- Each job in a record of portaria:holds: id, queue and token of the hold.
+local function holds(ids)
+  return string.gmatch(ids, '([^%s|]+)|([^%s|]+)|(%S+)')
+end

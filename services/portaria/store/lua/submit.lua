@@ -1,0 +1,66 @@
+-- submit.lua: writes one job and places it, idempotent by request_id.
+--
+-- KEYS[1] portaria:request:{namespace}:{request_id}   string  "content-hash id"
+-- KEYS[2] rq:job:{id}                                 hash
+-- KEYS[3] rq:queue:{queue}                            list
+-- KEYS[4] portaria:due                                zset    id -> milliseconds, where it waits
+-- ARGV    1 content hash  2 id  3 queue  4 type  5 envelope  6 timeout s  7 delay ms
+--         8 run at ms (0: not given)  9 ttl ms  10 max attempts  11 at most once (0|1)  12 tag
+--         13 namespace
+-- returns {"new", id, created ms, cursor, generation}; the same again to a re-sent call
+--         {"same" | "reused", id} to another call with that request_id
+--
+-- The first write is the job's HSET: at maxmemory it is refused, and nothing was written. The
+-- request record follows it, and the placing last; a repeat that finds a record whose job was
+-- never placed (no cursor) places it.
+
+-- Read by RQ's tools, as the pickled call (entry function, no instance, no arguments); a literal
+-- in ASCII, so that nothing of ours ever pickles or unpickles.
+local DATA = '(Vportaria.runtime.entry.refuse\nN(l(dt.'
+
+local function place(id, key, queue, due, tag)
+  local waits = due > now
+  local state = waits and 'SCHEDULED' or 'PENDING'
+  local cursor = tell(id, state, 0, '-', '-', waits and int(due) or 0, tag)
+  call('SADD', 'rq:queues', 'rq:queue:' .. queue)
+  if waits then
+    call('ZADD', 'rq:scheduled:' .. queue, due / 1000 + FAR, id)
+    call('ZADD', KEYS[4], int(due), id)
+  else
+    call('RPUSH', 'rq:queue:' .. queue, id)
+    call('HINCRBY', DEPTH, queue, 1)
+    wake(queue)
+  end
+  call('HSET', key, 'cursor', cursor)
+  return cursor
+end
+
+local function new(id, created, cursor)
+  return {'new', id, int(created), cursor, call('GET', 'portaria:generation') or ''}
+end
+
+local record = call('GET', KEYS[1])
+if record then
+  local hash, id = string.match(record, '^(%S+) (%S+)$')
+  if hash ~= ARGV[1] then return {'reused', id} end
+  local key = 'rq:job:' .. id
+  local h = call('HMGET', key, 'cursor', 'origin', 'due', 'tag', 'created')
+  local cursor = h[1]
+  if h[2] and not cursor then cursor = place(id, key, h[2], tonumber(h[3]), h[4]) end
+  if cursor and id == ARGV[2] then return new(id, tonumber(h[5]), cursor) end
+  return {'same', id}
+end
+
+local due = tonumber(ARGV[8])
+if due == 0 then due = now + tonumber(ARGV[7]) end
+local waits = due > now
+call('HSET', KEYS[2],
+  'status', waits and 'scheduled' or 'queued', 'origin', ARGV[3], 'created_at', iso(),
+  'enqueued_at', waits and '' or iso(), 'data', DATA, 'timeout', ARGV[6], 'description', ARGV[4],
+  'result_ttl', math.floor(tonumber(ARGV[9]) / 1000),
+  'state', waits and 'SCHEDULED' or 'PENDING', 'type', ARGV[4], 'namespace', ARGV[13],
+  'env', ARGV[5], 'tag', ARGV[12], 'ttl', ARGV[9], 'max_attempts', ARGV[10], 'once', ARGV[11],
+  'request', KEYS[1], 'created', now, 'updated', now, 'due', int(due), 'hold', '', 'attempt', 0,
+  'failures', 0, 'crashes', 0, 'losts', 0)
+call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2])
+return new(ARGV[2], now, place(ARGV[2], KEYS[2], ARGV[3], due, ARGV[12]))

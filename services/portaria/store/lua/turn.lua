@@ -1,0 +1,163 @@
+-- turn.lua: finish the jobs in hand and claim more, in one round trip.
+--
+-- KEYS[1]  portaria:holds     hash   worker -> "incarnation token flags id|queue|token …"
+-- KEYS[2]  portaria:due       zset   id -> milliseconds, where it waits for its next attempt
+-- KEYS[3…] rq:queue:{queue}   list   in the order in which to claim
+-- ARGV     1 worker  2 incarnation  3 token of this turn  4 lease ms  5 want  6 finished n
+--          then n × (id, token of its hold, verdict, wait ms, output, failure, progress, warnings)
+--          verdict: succeeded | failed | retry (a failure) | later (not a failure)
+-- returns  {"ok" | "again", flags, refused ids, jobs…}: flags has one letter a finished job, t
+--            taken or f fenced; a job is {id, queue, envelope, token, attempt, failures}
+--          {"full", flags, refused ids} where 200 ids were looked at and there may be more
+--          {"gone"} where this incarnation was closed
+--
+-- An id whose hash is not one of ours was put there by other tools: it is refused, and kept for
+-- people to see among RQ's failed jobs.
+--
+-- A re-sent turn (same token) gets the same answer. At maxmemory this script must go on, so that
+-- queues drain: its first write is a DEL of nothing, which Redis does not refuse then.
+
+local WORKER, INCARNATION, TOKEN = ARGV[1], ARGV[2], ARGV[3]
+local LEASE, WANT, FINISHED = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local LOOK = 200
+
+local function hand_out(id, queue, job, attempt)
+  return {id, queue, job.env, TOKEN, attempt, job.failures}
+end
+
+local record = call('HGET', KEYS[1], WORKER)
+local held = ''
+if record then
+  local incarnation, token, flags, ids = string.match(record, '^(%S+) (%S+) (%S+) ?(.*)$')
+  if incarnation ~= INCARNATION then return {'gone'} end
+  if token == TOKEN then
+    local answer = {'again', flags, {}}
+    for id, queue in holds(ids) do
+      local job = read(id)
+      if is_held(job, TOKEN) then
+        answer[#answer + 1] = hand_out(id, queue, job, tonumber(job.attempt))
+      end
+    end
+    return answer
+  end
+  held = ids
+end
+
+call('DEL', 'portaria:nothing')
+
+local done, flags = {}, ''
+for i = 0, FINISHED - 1 do
+  local at = 7 + i * 8
+  local id, token, verdict = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local output, failure, progress, warnings =
+    ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
+  local job = read(id)
+  done[id] = true
+  if not is_held(job, token) then
+    flags = flags .. 'f'
+  else
+    flags = flags .. 't'
+    local member, queue = id .. ':' .. token, job.queue
+    local fields = {'progress', progress, 'warnings', warnings}
+    -- The last report may have stayed behind: it comes before the end that it belongs to.
+    if progress ~= '' and progress ~= call('HGET', 'rq:job:' .. id, 'progress') then
+      show(id, job.attempt, job.tag, progress)
+    end
+    if verdict == 'failed' or verdict == 'retry' then
+      fields[5], fields[6] = 'failures', tonumber(job.failures) + 1
+    end
+    if verdict ~= 'succeeded' then
+      fields[#fields + 1], fields[#fields + 2] = 'failure', failure
+    end
+    if verdict == 'succeeded' then
+      fields[5], fields[6] = 'output', output
+      finish(id, member, job, queue, 'SUCCEEDED', WORKER, fields)
+    elseif job.state == 'CANCELLING' then
+      finish(id, member, job, queue, 'CANCELLED', WORKER, fields)
+    elseif verdict == 'failed' then
+      finish(id, member, job, queue, 'FAILED', WORKER, fields)
+    else
+      local due = now + tonumber(ARGV[at + 3])
+      call('ZADD', KEYS[2], int(due), id)
+      local cursor = tell(id, 'RETRYING', job.attempt, job.state, WORKER, int(due), job.tag)
+      call('ZADD', 'rq:scheduled:' .. queue, due / 1000 + FAR, id)
+      call('HSET', 'rq:job:' .. id, 'status', 'scheduled', 'state', 'RETRYING', 'hold', '',
+        'cursor', cursor, 'updated', now, 'due', int(due), unpack(fields))
+      call('ZREM', 'rq:wip:' .. queue, member)
+    end
+  end
+end
+
+local refused = {}
+local function refuse(id, queue)
+  local key = 'rq:job:' .. id
+  if call('TYPE', key).ok ~= 'hash' then return end
+  call('ZADD', 'rq:failed:' .. queue, seconds + FAR, id)
+  call('HSET', key, 'status', 'failed', 'ended_at', iso(),
+    'exc_info', 'refused: this job was not submitted through the door')
+  refused[#refused + 1] = id
+end
+
+-- What was held, is not finished now and was not given to others stays in the record.
+local names = {}
+for id, queue, token in holds(held) do
+  if not done[id] and is_held(read(id), token) then
+    names[#names + 1] = table.concat({id, queue, token}, '|')
+  end
+end
+
+local answer = {'ok', flags == '' and '-' or flags, refused}
+local handed = {}
+local function give(id, queue, job, attempt)
+  answer[#answer + 1] = hand_out(id, queue, job, attempt)
+  names[#names + 1] = table.concat({id, queue, TOKEN}, '|')
+  handed[id] = true
+  WANT = WANT - 1
+end
+
+local pops, looked, full, looks = {}, 0, false, WANT > 0
+for i = 3, #KEYS do
+  local queue, popped = string.sub(KEYS[i], 10), 0
+  while WANT > 0 and not full do
+    local ids = call('LRANGE', KEYS[i], popped, popped + WANT - 1)
+    if #ids == 0 then break end
+    for _, id in ipairs(ids) do
+      popped, looked = popped + 1, looked + 1
+      local job = read(id)
+      -- Anything else was cancelled, moved to another queue, or stands in the list twice.
+      if job and job.state == 'PENDING' and job.queue == queue and job.hold == '' then
+        local attempt = tonumber(job.attempt) + 1
+        local cursor = tell(id, 'RUNNING', attempt, 'PENDING', WORKER, 0, job.tag)
+        call('ZADD', 'rq:wip:' .. queue, (now + LEASE) / 1000 + FAR, id .. ':' .. TOKEN)
+        call('HSET', 'rq:job:' .. id, 'status', 'started', 'state', 'RUNNING', 'hold', TOKEN,
+          'attempt', attempt, 'worker_name', WORKER, 'started_at', iso(), 'started', now,
+          'updated', now, 'cursor', cursor)
+        call('HINCRBY', DEPTH, queue, -1)
+        give(id, queue, job, attempt)
+      elseif is_held(job, TOKEN) and job.queue == queue and not handed[id] then
+        -- This very turn claimed it before a fault cut it off.
+        give(id, queue, job, tonumber(job.attempt))
+      elseif not job then
+        refuse(id, queue)
+      end
+    end
+    if looked >= LOOK then full = true end
+  end
+  if popped > 0 then pops[#pops + 1] = {KEYS[i], popped} end
+end
+
+call('HSET', KEYS[1], WORKER,
+  table.concat({INCARNATION, TOKEN, answer[2], table.concat(names, ' ')}, ' '))
+for _, pop in ipairs(pops) do call('LPOP', pop[1], pop[2]) end
+if #answer == 3 and full then
+  answer[1] = 'full'
+elseif #answer == 3 and looks then
+  -- All of its queues are empty: tokens left there would wake for nothing, and whatever a fault
+  -- did to their depth ends here.
+  for i = 3, #KEYS do
+    local queue = string.sub(KEYS[i], 10)
+    call('DEL', 'portaria:wake:' .. queue)
+    call('HDEL', DEPTH, queue)
+  end
+end
+return answer

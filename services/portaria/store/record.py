@@ -1,0 +1,76 @@
+"""A job as Redis holds it: the hash rq:job:{id}, ours and RQ's fields side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portaria.core.states import State
+from portaria.store.events import Tag, parse_tag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """The truth about a job; RQ's own fields (status, started_at…) only mirror it.
+
+    Moments are milliseconds since 1970 by the clock of Redis, 0 where they have not come.
+    """
+
+    job_id: str
+    state: State
+    type: str
+    tag: Tag
+    envelope: bytes
+    attempt: int
+    failures: int
+    max_attempts: int
+    created_ms: int
+    updated_ms: int
+    due_ms: int
+    started_ms: int
+    ended_ms: int
+    ttl_ms: int
+    worker: str
+    cursor: str
+    """The stream's entry of the last change."""
+    progress: bytes
+    output: bytes
+    failure: bytes
+    warnings: tuple[str, ...]
+
+
+def job_record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
+    """Reads a hash as HGETALL gives it; None where there is no such job, or it is not ours."""
+    state = fields.get(b"state")
+    if state is None:
+        return None
+
+    def text(name: bytes) -> str:
+        return fields.get(name, b"").decode()
+
+    def number(name: bytes) -> int:
+        return int(float(fields.get(name) or 0))
+
+    return JobRecord(
+        job_id=job_id,
+        state=State(state.decode()),
+        type=text(b"type"),
+        tag=parse_tag(text(b"tag").split(" ")),
+        envelope=fields.get(b"env", b""),
+        attempt=number(b"attempt"),
+        failures=number(b"failures"),
+        max_attempts=number(b"max_attempts"),
+        created_ms=number(b"created"),
+        updated_ms=number(b"updated"),
+        due_ms=number(b"due"),
+        started_ms=number(b"started"),
+        ended_ms=number(b"ended"),
+        ttl_ms=number(b"ttl"),
+        worker=text(b"worker_name"),
+        cursor=text(b"cursor"),
+        progress=fields.get(b"progress", b""),
+        output=fields.get(b"output", b""),
+        failure=fields.get(b"failure", b""),
+        warnings=tuple(json.loads(fields.get(b"warnings") or b"[]")),
+    )

@@ -1,0 +1,1 @@
+"""Measurements against short committed baselines, in one run: claims are ratios, never seconds."""

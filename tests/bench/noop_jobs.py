@@ -1,0 +1,50 @@
+"""No-op jobs of Portaria: admitted and sealed as the door does it, written without the calls."""
+
+from __future__ import annotations
+
+from redis import Redis
+
+from acme_jobs.lab.v1.lab_pb2 import Noop
+from portaria.core.ids import new_request_id
+from portaria.core.seal import KeyRing
+from portaria.frontdoor.admission import Admission, Admitted
+from portaria.frontdoor.rules import Rules
+from portaria.jobs.discovery import load_job_types
+from portaria.store import calls
+from portaria.v1.jobs_service_pb2 import SubmitJobRequest
+
+PACKAGE = "acme_jobs"
+POOL = "lab"
+QUEUE = "lab:default"
+_BATCH = 500
+
+
+def noop_request() -> SubmitJobRequest:
+    """A submission of one no-op job."""
+    request = SubmitJobRequest(request_id=new_request_id())
+    request.spec.payload.Pack(Noop())
+    return request
+
+
+def admission(ring: KeyRing) -> Admission:
+    """What the door checks submissions with."""
+    types = load_job_types([PACKAGE])
+    return Admission(types=types, rules=Rules(), keys=ring, namespace="default")
+
+
+def admitted_noop(admission: Admission) -> Admitted:
+    """One no-op job as the door would hand it to the store."""
+    return admission.admit(noop_request())
+
+
+def fill(redis: Redis, ring: KeyRing, count: int) -> None:
+    """Queues so many no-op jobs."""
+    admit = admission(ring)
+    text = calls.submit(admitted_noop(admit).submission).script.text
+    digest = redis.script_load(text)
+    for start in range(0, count, _BATCH):
+        pipeline = redis.pipeline(transaction=False)
+        for _ in range(min(_BATCH, count - start)):
+            call = calls.submit(admitted_noop(admit).submission)
+            pipeline.evalsha(digest, len(call.keys), *call.keys, *call.arguments)
+        pipeline.execute()

@@ -1,0 +1,86 @@
+"""Fixtures that every test may use. A test takes ports that are free and leaves nothing behind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from portaria.up.redis_server import RedisServer
+
+# As the processes under test find it; see PORTARIA_JOBS in stack.py.
+sys.path.insert(0, str(Path(__file__).parent / "fixtures"))
+
+from stack import Processes, Stack
+from stack.processes import base_env
+
+_PROCESSES = pytest.StashKey[list[Processes]]()
+
+
+@pytest.fixture(scope="session")
+def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_session_redis: RedisServer) -> RedisServer:
+    """A real Redis with the shipped durability, empty. A test may kill, pause and restart it."""
+    server = _session_redis
+    server.resume()
+    if not server.answers():
+        server.stop()
+        server.start()
+    with Redis.from_url(server.url) as client:
+        client.config_set("maxmemory", 0)
+        client.flushall()
+        client.script_flush()
+    return server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Redis]:
+    """A client of the empty Redis; answers are bytes."""
+    with Redis.from_url(redis_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def processes(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Processes]:
+    """Starts real processes; stopped at the end, their output shown when the test fails."""
+    folder = tmp_path / "processes"
+    folder.mkdir()
+    started = Processes(folder, base_env())
+    _show_on_failure(request, started)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def stack(
+    redis_server: RedisServer, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Stack]:
+    """A system of real processes; its parts start when the test asks for them."""
+    started = Stack(redis_server, tmp_path)
+    _show_on_failure(request, started.processes)
+    yield started
+    started.close()
+
+
+def _show_on_failure(request: pytest.FixtureRequest, processes: Processes) -> None:
+    request.node.stash.setdefault(_PROCESSES, []).append(processes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds what each process wrote last to the report of a failing test."""
+    report = yield
+    if report.failed:
+        for processes in item.stash.get(_PROCESSES, []):
+            report.sections += [(f"output of {name}", tail) for name, tail in processes.tails()]
+    return report

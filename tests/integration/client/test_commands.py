@@ -1,0 +1,188 @@
+"""The calling commands against the real system: output, exit codes, a terminal."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+from acme_jobs.lab.v1.lab_pb2 import Wait
+from stack.eventually import eventually
+
+
+@pytest.fixture
+def portaria(stack):
+    """Runs a command to its end; answers the finished process with its output as text."""
+    _ = stack.client
+
+    def run(*words, stdin="", **env):
+        return subprocess.run(
+            command(*words),
+            input=stdin,
+            env={**stack.env, "TZ": "UTC", **env},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
+
+
+def command(*words) -> list[str]:
+    return [sys.executable, "-m", "portaria.cli.main", *words]
+
+
+def test_bad_input_reads_as_designed(portaria):
+    """Every violation with its field, the own value, the nearest right one; exit code 2."""
+    done = portaria("submit", "SendEmail", "--json", '{"to": "ana@", "template": "wellcome"}')
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "cannot submit mail.SendEmail:\n"
+        '  to         "ana@" is not one e-mail address\n'
+        '  template   no template "wellcome"; did you mean "welcome"?\n'
+    )
+
+
+def test_a_submit_answers_with_the_id_at_once(portaria):
+    """As a line for people, as JSON for scripts; a repeated request id says so."""
+    words = ("submit", "Echo", "--request-id", "r1", "--priority", "high", "--label", "team=a")
+
+    first = portaria(*words, stdin='{"text": "olá"}')
+    again = portaria(*words, "--output", "json", stdin='{"text": "olá"}')
+
+    assert re.fullmatch(r"lab\.Echo [0-9a-f-]{36} in lab:high\n", first.stdout)
+    answer = json.loads(again.stdout)
+    assert answer["deduplicated"] is True
+    assert answer["job"]["job_id"] in first.stdout
+
+
+def test_waiting_ends_with_result_and_exit_code(portaria, stack):
+    """0 with the result as JSON; 1 with the reason."""
+    stack.worker("lab")
+
+    good = portaria("submit", "Echo", "--wait", "--json", '{"text": "olá"}')
+    bad = portaria("submit", "Fail", "--wait", "--json", '{"times": 1, "how": "HOW_PERMANENT"}')
+    result = portaria("submit", "Echo", "--wait", "--output", "json", "--json", '{"text": "x"}')
+
+    assert good.returncode == 0
+    assert "SUCCEEDED after" in good.stdout
+    assert '"text": "olá"' in good.stdout
+    assert bad.returncode == 1
+    assert "NO_SUCH_CUSTOMER: there is no such customer" in bad.stdout
+    assert json.loads(result.stdout)["result"]["text"] == "x"
+
+
+def test_without_a_terminal_a_watch_is_one_line_per_change(portaria, stack):
+    """Each with its time, id, state and attempt; then the end."""
+    stack.worker("lab")
+
+    done = portaria("submit", "Fail", "--watch", "--json", '{"times": 1}')
+
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert any(
+        re.search(r"RETRYING +attempt 1 +next attempt .*LAB_FAILURE", line) for line in lines
+    )
+    assert any(re.search(r"RUNNING +attempt 2", line) for line in lines)
+    assert lines[-1].startswith("SUCCEEDED after")
+
+
+def test_a_timeout_stops_the_watching_not_the_job(portaria, stack, tmp_path):
+    """Exit code 3, and words that say where the job stands."""
+    payload = json.dumps({"gate": str(tmp_path / "gate")})
+
+    done = portaria("submit", "Wait", "--wait", "--timeout", "200ms", "--json", payload)
+
+    assert done.returncode == 3
+    assert re.search(r"is not done \(PENDING\) after 0\.2 s", done.stderr)
+
+
+def test_jobs_get_shows_a_job(portaria, stack):
+    """A table for people, the whole message for scripts; an unknown id is exit code 2."""
+    handle = stack.client.submit(Wait(gate="/nowhere"), labels={"team": "a"})
+
+    table = portaria("jobs", "get", handle.id, "--full")
+    data = portaria("jobs", "get", handle.id, "--full", "--output", "json")
+    unknown = portaria("jobs", "get", "0190c0de-0000-7000-8000-000000000000")
+
+    for part in (handle.id, "PENDING", "lab:default", "team=a", '"gate": "/nowhere"', "UTC"):
+        assert part in table.stdout
+    assert json.loads(data.stdout)["spec"]["payload"]["gate"] == "/nowhere"
+    assert unknown.returncode == 2
+    assert unknown.stderr.startswith("cannot show 0190c0de-0000-7000-8000-000000000000: ")
+
+
+def test_a_door_that_is_not_there_is_exit_code_3(portaria):
+    """With advice, and without a traceback."""
+    done = portaria("jobs", "get", "x", PORTARIA_ADDRESS="127.0.0.1:1")
+
+    assert done.returncode == 3
+    assert done.stderr == (
+        "cannot show x: cannot reach the door at 127.0.0.1:1\n"
+        "  start one with `portaria up`, or set PORTARIA_ADDRESS\n"
+    )
+
+
+def test_a_watch_survives_a_killed_door_without_a_word(stack, tmp_path):
+    """Nothing on stderr, the end on stdout, exit code 0."""
+    door = stack.door()
+    stack.worker("lab")
+    gate = tmp_path / "gate"
+    handle = stack.client.submit(Wait(gate=str(gate)))
+    lines, errors = tmp_path / "lines", tmp_path / "errors"
+    with lines.open("w") as out, errors.open("w") as err:
+        watching = subprocess.Popen(
+            command("watch", handle.id), stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+            env=stack.env,
+        )  # fmt: skip
+    with watching:
+        eventually(lambda: "waiting" in lines.read_text())
+
+        door.kill()
+        gate.touch()
+        door.start()
+
+        assert watching.wait(20) == 0
+    assert errors.read_text() == ""
+    assert "SUCCEEDED after" in lines.read_text()
+
+
+def test_on_a_terminal_a_watch_is_a_bar_and_ctrl_c_is_quiet(portaria, stack, tmp_path):
+    """Drawn while it runs; interrupted it ends with 130 and without a traceback."""
+    stack.worker("lab")
+    gate = tmp_path / "gate"
+    handle = stack.client.submit(Wait(gate=str(gate)))
+    screen, end = pty.openpty()
+    with subprocess.Popen(
+        command("watch", handle.id),
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        env={**stack.env, "TERM": "xterm-256color", "COLUMNS": "100"},
+    ) as watching:
+        os.close(end)
+        os.set_blocking(screen, False)
+        drawn = bytearray()
+
+        def shows(*parts: str) -> bool:
+            with suppress(OSError):  # nothing new, or the other end is closed
+                drawn.extend(os.read(screen, 65536))
+            return all(part in drawn.decode(errors="replace") for part in parts)
+
+        eventually(lambda: shows("RUNNING", "━", "waiting"))
+        watching.send_signal(signal.SIGINT)
+        code = watching.wait(10)
+        shows()
+    os.close(screen)
+    gate.touch()  # so that the worker stops at once
+
+    assert code == 130
+    assert "Traceback" not in drawn.decode(errors="replace")

@@ -1,0 +1,103 @@
+"""What must be true of the keys after any fault; each answers what is wrong, a line a fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis import Redis
+
+from conformance.kernel import Kernel, wip
+from portaria.core.states import TERMINAL, State
+from portaria.store import keys
+from portaria.store.events import REMOVED
+
+Hash = dict[str, str]
+
+_STAYS = (
+    b"portaria:events",
+    b"portaria:progress",
+    b"portaria:watched",
+    b"portaria:request:",
+    b"portaria:holds",
+    b"portaria:wake:",
+    b"portaria:reaper",
+    b"rq:queues",
+)
+"""What is trimmed, expires, or belongs to no job."""
+
+
+def jobs(redis: Redis) -> dict[str, Hash]:
+    """Every job of ours, by id."""
+    names: Any = redis.keys(keys.job("*"))
+    found: dict[str, Hash] = {}
+    for name in sorted(names):
+        fields: Any = redis.hgetall(name)
+        text = {key.decode(): value.decode("latin-1") for key, value in fields.items()}
+        if "state" in text:
+            found[name.decode().removeprefix(keys.job(""))] = text
+    return found
+
+
+def unreachable(kernel: Kernel) -> list[str]:
+    """Jobs that nothing would ever run, end or remove.
+
+    A submission whose request record is missing was not acknowledged: nobody counts on it, and a
+    repeat writes it anew.
+    """
+    return [
+        f"{job_id}: {job['state']}, held by {job['hold']!r}, is nowhere"
+        for job_id, job in jobs(kernel.redis).items()
+        if kernel.redis.exists(job["request"]) and not _is_reachable(kernel, job_id, job)
+    ]
+
+
+def astray(kernel: Kernel) -> list[str]:
+    """What is not as it must be once a script has run to its end."""
+    wrong = unreachable(kernel)
+    present = jobs(kernel.redis)
+    wrong += [f"{job_id}: vanished, and nobody was told" for job_id in _vanished(kernel, present)]
+    for job_id, job in present.items():
+        told = kernel.told(job_id)
+        if not told or told[-1] not in _tellable(job):
+            wrong.append(f"{job_id}: is {job['state']}, told were {told}")
+        ends = set(told) & {str(state) for state in TERMINAL}
+        if len(ends) > 1:
+            wrong.append(f"{job_id}: two ends were told: {ends}")
+        if job["state"] in ends and kernel.redis.ttl(job["request"]) <= 0:
+            wrong.append(f"{job_id}: its request record never ends")
+        if "cursor" not in job:
+            wrong.append(f"{job_id}: was never placed")
+    return wrong
+
+
+def leftovers(kernel: Kernel) -> list[str]:
+    """Entries of registries that nothing would ever remove, once every job is purged."""
+    names: Any = kernel.redis.keys("*")
+    return [name.decode() for name in sorted(names) if not name.startswith(_STAYS)]
+
+
+def _vanished(kernel: Kernel, present: dict[str, Hash]) -> list[str]:
+    gone = {event.job_id for event in kernel.all_events()} - present.keys()
+    return [job_id for job_id in sorted(gone) if kernel.told(job_id)[-1] != REMOVED]
+
+
+def _is_reachable(kernel: Kernel, job_id: str, job: Hash) -> bool:
+    match State(job["state"]):
+        case State.PENDING if "cursor" not in job:
+            return True  # not acknowledged: the request record makes the repeat place it
+        case State.PENDING:
+            return job_id in kernel.queued(job["origin"]) and job["hold"] == ""
+        case State.SCHEDULED if "cursor" not in job:
+            return True
+        case State.SCHEDULED | State.RETRYING:
+            return kernel.redis.zscore(keys.DUE, job_id) is not None and job["hold"] == ""
+        case State.RUNNING | State.CANCELLING:
+            member = f"{job_id}:{job['hold']}"
+            return kernel.redis.zscore(wip(job["origin"]), member) is not None
+        case _:
+            return kernel.redis.zscore(keys.PURGE, job_id) is not None and job["hold"] == ""
+
+
+def _tellable(job: Hash) -> set[str]:
+    # Tests write CANCELLING themselves, and so tell nobody.
+    return {job["state"], "RUNNING"} if job["state"] == "CANCELLING" else {job["state"]}

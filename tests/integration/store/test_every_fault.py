@@ -1,0 +1,174 @@
+"""Law 1: Lua does not roll back, so every script may stop at every command without harm.
+
+Each test runs each scene once for every command that its script makes, and breaks it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from conformance.kernel import QUEUES, Kernel, Setup, ended
+from integration.store.faults import break_at, every_fault
+from integration.store.invariants import astray, jobs, leftovers, unreachable
+from integration.store.scenes import SCENES
+from portaria.core.states import TERMINAL
+from portaria.store import Store, Turn, calls, keys
+from portaria.store.calls import Call
+
+SCENE = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+
+
+@SCENE
+def test_no_fault_makes_a_job_unreachable(kernel: Kernel, scene: Setup) -> None:
+    """Whatever was written before the fault, somebody will still find every job."""
+    for most, _ in _broken(kernel, scene):
+        assert unreachable(kernel) == [], f"after {most} commands"
+
+
+@SCENE
+def test_a_repeat_supplies_what_was_missing(kernel: Kernel, scene: Setup) -> None:
+    """The same call, sent again: placed, told, ended; then every job comes to one end."""
+    for most, call in _broken(kernel, scene):
+        answer = kernel.store.run(call)
+
+        assert astray(kernel) == [], f"after {most} commands"
+        ends = _Ends(kernel)
+        if isinstance(answer, Turn):
+            ends.hold(answer)
+        ends.bring_about()
+        assert (ends.wrong, leftovers(kernel)) == ([], []), f"after {most} commands"
+
+
+@SCENE
+def test_without_a_repeat_others_bring_every_job_to_its_end(kernel: Kernel, scene: Setup) -> None:
+    """The caller died with the fault: leases lapse, moments come, others take over."""
+    for most, _ in _broken(kernel, scene):
+        _forget_what_was_never_acknowledged(kernel)
+
+        ends = _Ends(kernel)
+        ends.bring_about()
+
+        assert (ends.wrong, leftovers(kernel)) == ([], []), f"after {most} commands"
+
+
+@SCENE
+def test_a_repeat_that_comes_late_takes_nothing_from_others(kernel: Kernel, scene: Setup) -> None:
+    """Others claimed in between: their holds stand, and no job is held twice."""
+    for most, call in _broken(kernel, scene):
+        others = kernel.turn("rui", want=10)
+        holds = {claim.job_id: claim.token for claim in others.claims}
+
+        answer = kernel.store.run(call)
+
+        present = jobs(kernel.redis)
+        kept = {job_id: present[job_id]["hold"] for job_id in holds}
+        assert kept == holds, f"after {most} commands"
+        assert unreachable(kernel) == [], f"after {most} commands"
+        ends = _Ends(kernel)
+        ends.hold(others)
+        if isinstance(answer, Turn):
+            ends.hold(answer)
+        ends.bring_about()
+        assert (ends.wrong, leftovers(kernel)) == ([], []), f"after {most} commands"
+
+
+def test_a_cut_off_submission_is_completed_by_whoever_asks_again(kernel: Kernel) -> None:
+    """The caller repeats its request_id through another door, which makes another job id."""
+    (submit, *_) = SCENES
+    for most, _ in _broken(kernel, submit):
+        again = kernel.submit("another", request_id="r-j1")
+
+        assert kernel.queued()[0] == again.job_id, f"after {most} commands"
+        assert kernel.claim().job_id == again.job_id
+        assert kernel.turn().claims == []
+
+
+@pytest.fixture(autouse=True)
+def _without_the_disk(redis: Redis) -> Iterator[None]:
+    """What is proven here has nothing to do with fsync, and writes very often."""
+    redis.config_set("appendfsync", "no")
+    yield
+    redis.config_set("appendfsync", "always")
+
+
+def _broken(kernel: Kernel, scene: Setup) -> Iterator[tuple[int, Call[Any]]]:
+    """The scene anew for each command at which its call can break, broken there."""
+    assert isinstance(kernel.store, Store)
+    for most in every_fault():
+        kernel.redis.flushall()
+        call = scene(kernel)
+        if not break_at(kernel.store, call, most):
+            return
+        yield most, call
+
+
+def _forget_what_was_never_acknowledged(kernel: Kernel) -> None:
+    """A submission that nobody repeats leaves its hash behind, and nobody counts on it."""
+    for job_id, job in jobs(kernel.redis).items():
+        if "cursor" not in job and job_id not in kernel.queued() + kernel.members(keys.DUE):
+            kernel.redis.delete(keys.job(job_id), job["request"])
+            kernel.redis.zrem(f"rq:scheduled:{job['origin']}", job_id)
+
+
+class _Ends:
+    """Brings every job to its end, as time and other workers would, and counts the ends."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._held: list[Turn] = []
+        self._accepted: list[str] = []
+        self.wrong: list[str] = []
+
+    def hold(self, turn: Turn) -> None:
+        """These claims are run by those who have them."""
+        self._held.append(turn)
+
+    def bring_about(self) -> None:
+        """Until nothing is left to do; then everything is purged."""
+        for turn in self._held:
+            self._finish(turn)
+        for _ in range(5):
+            self._let_time_pass()
+            while (turn := self._kernel.turn("rescuer", want=10)).claims:
+                self._finish(turn)
+        open_jobs = self._open()
+        self.wrong += [f"{job_id} never ended" for job_id in open_jobs]
+        self.wrong += [f"{job_id} ended twice" for job_id in _twice(self._accepted)]
+        self._purge()
+
+    def _finish(self, turn: Turn) -> None:
+        ends = [ended(claim) for claim in turn.claims]
+        answer = self._kernel.turn("rescuer", *ends, want=0)
+        pairs = zip(turn.claims, answer.taken, strict=True)
+        self._accepted += [claim.job_id for claim, taken in pairs if taken]
+
+    def _let_time_pass(self) -> None:
+        kernel = self._kernel
+        for queue in QUEUES:
+            for member in kernel.leases(queue):
+                kernel.redis.zadd(f"rq:wip:{queue}", {member: 10_000_000_001})
+        kernel.reap_now()
+        for job_id in kernel.members(keys.DUE):
+            kernel.make_due(job_id)
+        kernel.promote()
+
+    def _open(self) -> list[str]:
+        found = jobs(self._kernel.redis).items()
+        return [job_id for job_id, job in found if job["state"] not in TERMINAL]
+
+    def _purge(self) -> None:
+        redis = self._kernel.redis
+        redis.delete(keys.job("foreign"), keys.DUE)
+        for queue in QUEUES:
+            redis.zrem(f"rq:failed:{queue}", "foreign")
+        for job_id in self._kernel.members(keys.PURGE):
+            redis.zadd(keys.PURGE, {job_id: 1})
+        self._kernel.store.run(calls.purge())
+
+
+def _twice(job_ids: list[str]) -> set[str]:
+    return {job_id for job_id in job_ids if job_ids.count(job_id) > 1}

@@ -1,0 +1,54 @@
+"""`make demo`: the main job from end to end, and nothing left but the mails."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psutil
+
+from stack import Processes, eventually
+
+
+def test_the_demo_shows_the_main_job_and_leaves_only_mails(
+    processes: Processes, tmp_path: Path
+) -> None:
+    """Acknowledgements, progress, results, a mail to read; exit code 0; no process, no secret."""
+    demo = processes.portaria("demo", "demo", TMPDIR=str(tmp_path))
+    demo.wait_for("running:", within=30)
+    family = demo.descendants()
+
+    code = demo.wait(40)
+
+    said = demo.output()
+    assert code == 0, said
+    assert said.count(" ms  ") == 4
+    assert "SUCCEEDED" in said
+    assert "299 sent, 1 refused, 1 maybe sent" in said
+    assert "refused     refuse+550@example.com: 550" in said
+    assert "| To: ana@example.com" in said
+    [folder] = tmp_path.glob("portaria-demo-*")
+    assert [path.name for path in folder.iterdir()] == ["mail"]
+    assert len(list((folder / "mail").glob("*.eml"))) == 303
+    assert family
+    eventually(lambda: not [each for each in family if _lives(each)])
+
+
+def test_an_interrupted_demo_leaves_no_process(processes: Processes, tmp_path: Path) -> None:
+    """Ctrl-C ends the parts, too, and says where their logs are."""
+    demo = processes.portaria("demo", "demo", TMPDIR=str(tmp_path))
+    demo.wait_for("submitting", within=30)
+    family = demo.descendants()
+
+    demo.send(signal.SIGINT)
+
+    assert demo.wait(20) == 130
+    assert "what the parts wrote: " in demo.output()
+    eventually(lambda: not [each for each in family if _lives(each)])
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

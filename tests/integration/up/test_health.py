@@ -1,0 +1,54 @@
+"""The health checks that containers run."""
+
+from __future__ import annotations
+
+from stack import Process, Stack
+
+
+def test_a_door_that_serves_is_healthy_and_a_stopped_one_is_not(stack: Stack) -> None:
+    """The address comes from the settings; the exit code tells."""
+    door = stack.door()
+
+    healthy = _checked(stack)
+    door.stop()
+    sick = _checked(stack)
+
+    assert healthy.exit_code == 0
+    assert sick.exit_code == 1
+    assert sick.tail() == f"the door at {stack.address} does not serve"
+
+
+def test_an_address_on_the_command_line_wins(stack: Stack) -> None:
+    """For a door elsewhere."""
+    stack.door()
+
+    checked = _checked(stack, stack.address, PORTARIA_ADDRESS="127.0.0.1:1")
+
+    assert checked.exit_code == 0
+
+
+def test_a_worker_is_healthy_while_it_is_registered(stack: Stack) -> None:
+    """A container whose worker is gone is not healthy."""
+    worker = stack.worker("lab")
+
+    healthy = _checked(stack, "--worker")
+    worker.stop()
+    sick = _checked(stack, "--worker")
+
+    assert healthy.exit_code == 0
+    assert sick.exit_code == 1
+    assert sick.tail() == "no worker is registered"
+
+
+def test_wrong_settings_are_named(stack: Stack) -> None:
+    """Not taken for a sick door."""
+    checked = _checked(stack, PORTARIA_ADRESS="127.0.0.1:1")
+
+    assert checked.exit_code == 2
+    assert "PORTARIA_ADRESS: no such setting; did you mean PORTARIA_ADDRESS?" in checked.tail()
+
+
+def _checked(stack: Stack, *arguments: str, **env: str) -> Process:
+    process = stack.processes.python("health", "-m", "portaria.up.health", *arguments, **env)
+    process.wait(10)
+    return process

@@ -1,0 +1,54 @@
+"""Where a client calls, and from which process."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from portaria.client.channel import ProcessGuard, address_or_default
+from portaria.client.states import state_name
+from portaria.v1.job_pb2 import JOB_STATE_RUNNING
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "expected"),
+    [
+        ("door:1", {"PORTARIA_ADDRESS": "other:2"}, "door:1"),
+        (None, {"PORTARIA_ADDRESS": "other:2"}, "other:2"),
+        (None, {"PORTARIA_ADDRESS": ""}, "127.0.0.1:50051"),
+        (None, {}, "127.0.0.1:50051"),
+    ],
+)
+def test_the_address_is_the_given_one_or_the_setting_or_the_default(given, environ, expected):
+    """In this order."""
+    assert address_or_default(given, environ) == expected
+
+
+def test_a_client_of_before_a_fork_says_so(monkeypatch):
+    """In a forked child gRPC's threads are missing: a call would hang, so it is refused."""
+    guard = ProcessGuard()
+    guard.check()
+
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+
+    with pytest.raises(RuntimeError, match="make one in each process"):
+        guard.check()
+
+
+def test_a_state_that_is_newer_than_the_client_has_a_name():
+    """New states may be added; an old client must not break on them."""
+    assert state_name(JOB_STATE_RUNNING) == "RUNNING"
+    assert state_name(99) == "STATE_99"
+
+
+def test_a_caller_needs_neither_redis_nor_rq():
+    """Importing the client imports nothing of what only servers and the CLI install."""
+    code = "import sys, portaria.client; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+
+    foreign = {"redis", "rq", "click", "rich", "pydantic", "structlog", "hiredis", "protovalidate"}
+    assert loaded & foreign == set()
+    assert "grpc" in loaded

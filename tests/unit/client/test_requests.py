@@ -1,0 +1,68 @@
+"""What a submit puts on the wire."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from portaria.client.requests import submit_request
+from portaria.core.errors import InvalidRequest
+from portaria.v1.job_pb2 import PRIORITY_CRITICAL, PRIORITY_LOW, SubmitOptions
+from portaria_workers.mail.v1.mail_pb2 import SendEmail
+
+MAIL = SendEmail(to="ana@example.com", template="welcome", variables={"b": "2", "a": "1"})
+
+
+def test_the_payload_is_packed_under_its_full_name():
+    """The type URL ends in the message's name, and the bytes are that message."""
+    payload = submit_request(MAIL).spec.payload
+
+    assert payload.type_url == "type.googleapis.com/portaria_workers.mail.v1.SendEmail"
+    assert SendEmail.FromString(payload.value) == MAIL
+
+
+def test_a_request_id_is_made_where_none_is_given():
+    """Each submit without one has its own; a given one is kept, an empty one too."""
+    made = {submit_request(MAIL).request_id for _ in range(10)}
+
+    assert len(made) == 10
+    assert all(made)
+    assert submit_request(MAIL, request_id="mine").request_id == "mine"
+    assert submit_request(MAIL, request_id="").request_id == ""
+
+
+def test_named_arguments_win_over_options():
+    """And the caller's options are left as they were."""
+    options = SubmitOptions(priority=PRIORITY_LOW, labels={"team": "a", "kept": "yes"})
+
+    delay, labels = timedelta(seconds=90), {"team": "b"}
+
+    request = submit_request(MAIL, options=options, priority="critical", delay=delay, labels=labels)
+
+    assert request.spec.options.priority == PRIORITY_CRITICAL
+    assert request.spec.options.delay.seconds == 90
+    assert dict(request.spec.options.labels) == {"team": "b", "kept": "yes"}
+    assert options == SubmitOptions(priority=PRIORITY_LOW, labels={"team": "a", "kept": "yes"})
+
+
+def test_a_run_time_is_a_moment_with_its_zone():
+    """An aware time is sent as that instant; a naive one could mean anything, and is refused."""
+    moment = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+    request = submit_request(MAIL, run_time=moment)
+
+    assert request.spec.options.run_time.ToDatetime(tzinfo=UTC) == moment
+    with pytest.raises(InvalidRequest, match="needs a time zone"):
+        submit_request(MAIL, run_time=moment.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"priority": "urgent"}, "is one of critical, high, default, low"),
+        ({"delay": timedelta(1), "run_time": datetime.now(UTC)}, "excludes a delay"),
+    ],
+)
+def test_what_the_wire_cannot_carry_is_refused_before_it(arguments, words):
+    """With the same error as the door would raise."""
+    with pytest.raises(InvalidRequest, match=words):
+        submit_request(MAIL, **arguments)

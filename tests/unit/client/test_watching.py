@@ -1,0 +1,206 @@
+"""A watch over cut streams: nothing missed, nothing told twice."""
+
+from datetime import timedelta
+
+import pytest
+
+from portaria.client import DoorUnavailable, NotFound
+from portaria.client.retries import Outage
+from portaria.client.waiting import Deadline
+from portaria.client.watching import WatchOptions, WatchSession
+from portaria.core.errors import CursorExpired, DeadlineExceeded, InvalidRequest
+from portaria.v1 import job_pb2
+from portaria.v1.job_pb2 import Job, Progress
+from portaria.v1.jobs_service_pb2 import WATCH_UNTIL_ALL_DONE, JobEvent, WatchJobsResponse
+
+AWAY = DoorUnavailable("door:1", "socket closed")
+PENDING, RUNNING = job_pb2.JOB_STATE_PENDING, job_pb2.JOB_STATE_RUNNING
+SUCCEEDED = job_pb2.JOB_STATE_SUCCEEDED
+
+
+@pytest.fixture
+def watch(clock, rng):
+    """Starts a session; its outages are borne for a minute."""
+
+    def start(*job_ids, timeout=None, **options) -> WatchSession:
+        outage = Outage(
+            at_first=timedelta(seconds=10), patience=timedelta(minutes=1), clock=clock, rng=rng
+        )
+        deadline = Deadline(timeout, clock)
+        return WatchSession(job_ids, WatchOptions(**options), deadline=deadline, outage=outage)
+
+    return start
+
+
+def snapshot(job_id, state=PENDING, **job) -> JobEvent:
+    done = state == SUCCEEDED
+    shown = Job(job_id=job_id, state=state, **job)
+    return JobEvent(job_id=job_id, state=state, done=done, snapshot=shown)
+
+
+def change(job_id, state, attempt=1) -> JobEvent:
+    event = JobEvent(job_id=job_id, state=state, done=state == SUCCEEDED, attempt=attempt)
+    event.state_change.SetInParent()
+    return event
+
+
+def progress(job_id, current) -> JobEvent:
+    figures = Progress(current=current, total=10)
+    return JobEvent(job_id=job_id, state=RUNNING, attempt=1, progress=figures)
+
+
+def frame(cursor, *events, complete=False) -> WatchJobsResponse:
+    return WatchJobsResponse(cursor=cursor, events=events, snapshot_complete=complete)
+
+
+def told(session, *frames) -> list[JobEvent]:
+    return [event for each in frames for event in session.receive(each)]
+
+
+def test_the_first_stream_asks_for_the_present_state(watch):
+    """Without a cursor the request has none, names the jobs, and ends with them."""
+    request = watch("a", "b", progress_interval=timedelta(milliseconds=500)).request()
+
+    assert list(request.selector.job_ids) == ["a", "b"]
+    assert request.cursor == ""
+    assert request.until == WATCH_UNTIL_ALL_DONE
+    assert request.progress_interval.ToMilliseconds() == 500
+
+
+def test_a_cut_stream_resumes_after_the_last_frame(watch):
+    """The next request carries the cursor of the last frame, a heartbeat's included."""
+    session = watch("a")
+    told(session, frame("c1", snapshot("a"), complete=True), frame("c2", change("a", RUNNING)))
+    told(session, frame("c3"))
+
+    wait = session.failed(AWAY)
+
+    assert timedelta() < wait < timedelta(seconds=1)
+    assert session.request().cursor == "c3"
+
+
+def test_a_stream_cut_within_the_snapshot_starts_again_and_repeats_nothing(watch):
+    """Jobs that were shown before the cut are told again only where they moved on."""
+    session = watch("a", "b", "c")
+    first = told(session, frame("c1", snapshot("a"), snapshot("b")))
+    session.failed(AWAY)
+
+    assert session.request().cursor == ""
+    moved = snapshot("b", RUNNING)
+    second = told(session, frame("c2", snapshot("a"), moved, snapshot("c"), complete=True))
+
+    assert [event.job_id for event in first] == ["a", "b"]
+    assert second == [moved, snapshot("c")]
+    assert session.request().cursor == "c2"
+
+
+def test_a_trimmed_history_is_bridged_by_a_snapshot(watch):
+    """CURSOR_EXPIRED after an outage: the present state is told, where it is news."""
+    session = watch("a", "b")
+    told(session, frame("c1", snapshot("a"), snapshot("b"), complete=True))
+    told(session, frame("c2", progress("a", 3)))
+    session.failed(AWAY)
+
+    session.failed(CursorExpired("trimmed"))
+
+    assert session.request().cursor == ""
+    moved = snapshot("a", SUCCEEDED)
+    assert told(session, frame("c9", moved, snapshot("b"), complete=True)) == [moved]
+
+
+def test_a_history_lost_within_the_snapshot_starts_again(watch):
+    """The door may lose its place before it has told everything; no cursor was given then."""
+    session = watch("a", "b")
+    told(session, frame("c1", snapshot("a")))
+
+    session.failed(CursorExpired("lost"))
+
+    assert told(session, frame("c2", snapshot("a"), snapshot("b"))) == [snapshot("b")]
+
+
+def test_a_caller_s_own_expired_cursor_is_the_caller_s_to_know(watch):
+    """A cursor that was given and does not hold is an error, not a silent gap."""
+    session = watch("a", cursor="old")
+    assert session.request().cursor == "old"
+
+    with pytest.raises(CursorExpired):
+        session.failed(CursorExpired("trimmed"))
+
+
+def test_a_watch_ends_with_the_last_job(watch):
+    """Done jobs are asked for no more; nothing follows a terminal event."""
+    session = watch("a", "b")
+    told(session, frame("c1", snapshot("a"), snapshot("b"), complete=True))
+
+    told(session, frame("c2", change("a", SUCCEEDED)))
+    late = told(session, frame("c3", change("a", SUCCEEDED)))
+
+    assert late == []
+    assert list(session.request().selector.job_ids) == ["b"]
+    assert not session.is_finished()
+    told(session, frame("c4", change("b", SUCCEEDED)))
+    assert session.is_finished()
+
+
+def test_a_job_that_is_gone_ends_its_watch(watch):
+    """`removed` is told once, and is the end of that job."""
+    session = watch("a")
+    gone = JobEvent(job_id="a")
+    gone.removed.reason = "purged"
+
+    assert told(session, frame("c1", gone)) == [gone]
+    assert session.is_finished()
+
+
+def test_progress_is_told_each_time(watch):
+    """Only snapshots are compared: two equal progress events are two events."""
+    session = watch("a")
+
+    events = told(session, frame("c1", progress("a", 3), progress("a", 3)))
+
+    assert len(events) == 2
+
+
+def test_a_stream_that_ends_early_is_asked_again_then_settled_by_a_snapshot(watch):
+    """A door that ends a stream in order though a job is open is asked what it holds."""
+    session = watch("a")
+    told(session, frame("c1", snapshot("a"), complete=True))
+
+    session.ended()
+    assert session.request().cursor == "c1"
+    session.ended()
+    assert session.request().cursor == ""
+    told(session, frame("c2", snapshot("a", SUCCEEDED), complete=True))
+
+    assert session.is_finished()
+
+
+def test_an_unknown_job_ends_the_watch(watch):
+    """NOT_FOUND is not retried."""
+    with pytest.raises(NotFound):
+        watch("a").failed(NotFound("no such job"))
+
+
+def test_the_caller_s_time_ends_the_watch(watch, clock):
+    """A stream lasts no longer than the caller wants, and the end says which jobs are open."""
+    session = watch("a", timeout=timedelta(seconds=5))
+    assert session.seconds() == 5
+    clock.pass_by(timedelta(seconds=5))
+
+    with pytest.raises(DeadlineExceeded, match="a: not done after 5 s"):
+        session.failed(DeadlineExceeded("the stream's own"))
+
+
+def test_no_wait_is_longer_than_the_caller_s_time(watch, clock):
+    """Between two streams, too."""
+    session = watch("a", timeout=timedelta(seconds=5))
+    told(session, frame("c1", snapshot("a"), complete=True))
+    clock.pass_by(timedelta(seconds=4.99))
+
+    assert session.failed(AWAY) <= timedelta(seconds=0.0101)
+
+
+def test_watching_nothing_is_refused(watch):
+    """No id is a mistake of the caller's, and said before any call."""
+    with pytest.raises(InvalidRequest, match="names no job"):
+        watch()

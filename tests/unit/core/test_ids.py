@@ -1,0 +1,49 @@
+"""Ids: job ids sort by creation, tokens do not repeat."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from portaria.core.ids import new_job_id, new_request_id, new_token
+
+
+def test_a_job_id_is_a_uuid_of_version_seven() -> None:
+    """Version and variant where RFC 9562 has them, for any random bits."""
+    for _ in range(500):
+        value = uuid.UUID(new_job_id())
+        assert (value.version, value.variant) == (7, uuid.RFC_4122)
+
+
+def test_a_job_id_begins_with_the_moment_of_its_making() -> None:
+    """48 bits of milliseconds."""
+    before = time.time_ns() // 1_000_000
+    value = uuid.UUID(new_job_id())
+    after = time.time_ns() // 1_000_000
+
+    assert before <= value.int >> 80 <= after
+
+
+def test_job_ids_sort_by_creation() -> None:
+    """As text, too, between milliseconds."""
+    ids = []
+    for _ in range(5):
+        ids.append(new_job_id())
+        until = time.time_ns() // 1_000_000 + 1
+        while time.time_ns() // 1_000_000 <= until:
+            pass
+
+    assert ids == sorted(ids)
+
+
+def test_ids_do_not_repeat_and_are_one_word() -> None:
+    """What goes into keys and events has no blank and no bar."""
+    for make in (new_job_id, new_request_id, new_token):
+        made = {make() for _ in range(2_000)}
+        assert len(made) == 2_000
+        assert not set("".join(made)) - set("0123456789abcdef-")
+
+
+def test_a_token_has_64_bits() -> None:
+    """In hex."""
+    assert len(new_token()) == 16

@@ -1,0 +1,63 @@
+"""The page that a parent and its child share."""
+
+from __future__ import annotations
+
+from portaria.runtime.slot import CANCEL, LOST, Slot
+
+
+def test_what_the_child_writes_the_parent_reads() -> None:
+    """The job in hand, and what was done so far."""
+    slot = Slot()
+
+    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "token.7", 12.5, 60.0)
+    running = slot.running()
+    slot.end(failed=False, seconds=0.5)
+    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa1", "token.8", 13.5, 60.0)
+    slot.end(failed=True, seconds=0.25)
+
+    assert running is not None
+    assert running.job_id == "01a1fbc1-d936-7dd8-ac50-650c78416aa0"
+    assert (running.token, running.began, running.timeout) == ("token.7", 12.5, 60.0)
+    assert slot.running() is None
+    counts = slot.counts()
+    assert (counts.done, counts.failed, counts.busy_seconds) == (1, 1, 0.75)
+
+
+def test_a_page_is_whole_between_writes() -> None:
+    """So a frozen child that is not in the middle of one can be trusted."""
+    slot = Slot()
+    fresh = slot.is_whole()
+
+    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "token.7", 12.5, 60.0)
+
+    assert fresh
+    assert slot.is_whole()
+
+
+def test_a_word_is_about_one_job_only() -> None:
+    """What the parent says of a job that has ended must not hit the next one."""
+    slot = Slot()
+    first, second = "01a1fbc1-d936-7dd8-ac50-650c78416aa0", "01a1fbc1-d936-7dd8-ac50-650c78416aa1"
+
+    slot.tell(first, CANCEL)
+    slot.renewed(99.5)
+    slot.set_stop()
+
+    assert slot.word_about(first) == CANCEL
+    assert slot.word_about(second) == 0
+    slot.tell(second, LOST)
+    assert slot.word_about(first) == 0
+    assert (slot.last_renewal(), slot.stop, slot.paused) == (99.5, True, False)
+
+
+def test_a_pause_can_end() -> None:
+    """Unlike a stop."""
+    slot = Slot()
+
+    slot.set_paused(True)
+    paused = slot.paused
+    slot.set_paused(False)
+
+    assert paused
+    assert not slot.paused
+    assert not slot.stop

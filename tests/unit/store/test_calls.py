@@ -1,0 +1,87 @@
+"""Calls: pure, so that three kinds of store can send the same."""
+
+from __future__ import annotations
+
+from portaria.store import Finished, Promotion, Renewal, Turn, Verdict, calls
+
+
+def test_a_turn_names_its_queues_in_their_order() -> None:
+    """As keys, after the two that it always needs."""
+    call = calls.turn(worker="w", incarnation="i", token="t", queues=["a:high", "a:low"], want=2)
+
+    assert list(call.keys)[2:] == ["rq:queue:a:high", "rq:queue:a:low"]
+    assert list(call.arguments) == ["w", "i", "t", 6_000, 2, 0]
+
+
+def test_a_finished_job_is_eight_arguments() -> None:
+    """In the order that turn.lua counts on."""
+    done = Finished(
+        job_id="j", token="t", verdict=Verdict.RETRY, wait_ms=7, output=b"o", failure=b"f",
+        progress=b"p", warnings=b"w",
+    )  # fmt: skip
+
+    call = calls.turn(worker="w", incarnation="i", token="t2", queues=[], want=0, finished=[done])
+
+    assert list(call.arguments)[5:] == [1, "j", "t", "retry", 7, b"o", b"f", b"p", b"w"]
+
+
+def test_the_answer_to_a_turn_is_read() -> None:
+    """Flags, refused ids and claims; the envelope stays bytes."""
+    parse = calls.turn(worker="w", incarnation="i", token="t", queues=[], want=0).parse
+
+    turn = parse([b"ok", b"tf", [b"evil"], [b"j", b"a:low", b"\xff", b"t", 3, b"2"]])
+
+    assert (turn.word, turn.taken, turn.refused) == ("ok", [True, False], ["evil"])
+    (claim,) = turn.claims
+    assert (claim.job_id, claim.queue, claim.envelope) == ("j", "a:low", b"\xff")
+    assert (claim.token, claim.attempt, claim.failures) == ("t", 3, 2)
+    assert parse([b"full", b"-", []]) == Turn("full", [], [], [])
+    assert parse([b"gone"]) == Turn("gone")
+
+
+def test_the_answer_to_a_renewal_is_read() -> None:
+    """A cancelled job is still held."""
+    parse = calls.renew([("w", "i")]).parse
+
+    held, gone = parse([[b"ok", b"a", b"held", b"b", b"lost", b"c", b"cancel"], [b"gone"]])
+
+    assert held == Renewal(held=["a", "c"], lost=["b"], cancelled=["c"])
+    assert gone == Renewal(gone=True)
+
+
+def test_the_answer_to_a_submission_is_read() -> None:
+    """new, same or reused."""
+    job = calls.Submission(
+        namespace="n", request_id="r", content_hash="c", job_id="j", queue="a:low", type="T",
+        envelope=b"", timeout_s=1, ttl_ms=1, max_attempts=1,
+    )  # fmt: skip
+    parse = calls.submit(job).parse
+
+    answers = [
+        parse([b"new", b"j", b"7", b"7-0", b"g"]),
+        *(parse([w, b"j"]) for w in (b"same", b"reused")),
+    ]
+
+    assert [(each.deduplicated, each.reused) for each in answers] == [
+        (False, False), (True, False), (False, True),
+    ]  # fmt: skip
+    assert {each.job_id for each in answers} == {"j"}
+    first = answers[0]
+    assert (first.created_ms, first.entry_id, first.generation) == (7, "7-0", "g")
+
+
+def test_the_answers_of_upkeep_are_read() -> None:
+    """Reaping and promoting."""
+    reap = calls.reap(run_id="r", lost_failure=b"", doubt_failure=b"")
+
+    assert reap.parse([b"reaped", b"a", b"b"]) == ("reaped", ["a", "b"])
+    assert reap.parse([b"early"]) == ("early", [])
+    assert calls.promote().parse([2, -1]) == Promotion(moved=2, next_ms=-1)
+
+
+def test_the_answer_of_the_ledger_is_read() -> None:
+    """With a value, or without."""
+    parse = calls.effect("j", "t", "begin", "k").parse
+
+    assert parse([b"done", '"é"'.encode()]) == ("done", '"é"')
+    assert parse([b"new"]) == ("new", "")

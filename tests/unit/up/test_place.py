@@ -1,0 +1,123 @@
+"""Addresses: what was set is kept, what was not is free, and a second terminal can read it."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from portaria.core.errors import ConfigurationError
+from portaria.settings import load_settings
+from portaria.up.place import address_of, environment, exported, find_place, write_env_file
+from portaria.up.ports import claim, free_port
+
+ANY = "127.0.0.1:0"
+REDIS = "redis://:s3cret@127.0.0.1:7000/0"
+
+
+def test_what_is_not_set_gets_free_ports_and_our_own_servers(tmp_path: Path) -> None:
+    """Two systems in two directories do not meet, not even before their doors listen."""
+    settings = load_settings({"PORTARIA_DATA_DIR": str(tmp_path)})
+
+    one, two = find_place(settings), find_place(settings)
+
+    assert one.listen != two.listen
+    assert one.smtp_url == f"smtp://{one.smtp_listen}"
+    assert one.redis_url is None
+    for place in (one, two):
+        if place.claimed:
+            place.claimed.close()
+
+
+def test_a_claimed_port_is_free_again_when_the_claim_is_closed() -> None:
+    """The kernel forgets a claim with its owner."""
+    port = free_port()
+    first = claim("127.0.0.1", port)
+
+    with pytest.raises(OSError, match="in use"):
+        claim("127.0.0.1", port)
+    first.close()
+
+    claim("127.0.0.1", port).close()
+
+
+def test_what_is_set_is_used(tmp_path: Path) -> None:
+    """Servers that somebody else runs are not doubled by ours."""
+    settings = load_settings(
+        {
+            "PORTARIA_DATA_DIR": str(tmp_path),
+            "PORTARIA_LISTEN": ANY,
+            "PORTARIA_REDIS_URL": REDIS,
+            "PORTARIA_SMTP_URL": "smtps://mail.example:465",
+        }
+    )
+
+    place = find_place(settings)
+
+    assert place.redis_url == REDIS
+    assert place.smtp_url == "smtps://mail.example:465"
+    assert place.smtp_listen is None
+
+
+def test_a_taken_port_is_refused_by_name() -> None:
+    """Before anything is started, and with what to do about it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        with pytest.raises(ConfigurationError, match=f"PORTARIA_LISTEN: cannot listen on {listen}"):
+            find_place(load_settings({"PORTARIA_LISTEN": listen}))
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("127.0.0.1:5", "127.0.0.1:5"),
+        ("0.0.0.0:5", "127.0.0.1:5"),
+        ("[::]:5", "[::1]:5"),
+        ("unix:/run/door", "unix:/run/door"),
+    ],
+)
+def test_clients_are_told_an_address_that_they_can_call(listen: str, address: str) -> None:
+    """To listen everywhere is no address to call."""
+    assert address == address_of(listen)
+
+
+def test_parts_get_the_callers_environment_with_our_addresses(tmp_path: Path) -> None:
+    """A setting of the caller reaches the parts; an address of the caller's is replaced."""
+    environ = {"PORTARIA_LOG_LEVEL": "debug", "PORTARIA_ADDRESS": "elsewhere:1", "LANG": "C"}
+    settings = load_settings({"PORTARIA_DATA_DIR": str(tmp_path), "PORTARIA_LISTEN": ANY})
+    place = find_place(settings)
+
+    env = environment(place, settings, REDIS, environ)
+
+    assert env["PORTARIA_LOG_LEVEL"] == "debug"
+    assert env["PORTARIA_ADDRESS"] == env["PORTARIA_LISTEN"] == place.address
+    assert env["LANG"] == "C"
+    assert env["PORTARIA_REDIS_URL"] == REDIS
+    assert load_settings(env).data_dir == tmp_path
+
+
+def test_the_env_file_can_be_sourced_and_is_private(tmp_path: Path) -> None:
+    """A shell reads back what was written, odd characters included; nobody else reads it."""
+    path = tmp_path / "env"
+    variables = {"PORTARIA_REDIS_URL": REDIS, "PORTARIA_DATA_DIR": "/a b/$HOME/'x'"}
+
+    write_env_file(path, variables)
+
+    shell = f'. {path}; printf "%s\\n" "$PORTARIA_REDIS_URL" "$PORTARIA_DATA_DIR"'
+    said = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == list(variables.values())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_second_terminal_has_valid_settings(tmp_path: Path) -> None:
+    """Every PORTARIA_ variable of the env file is a setting."""
+    settings = load_settings({"PORTARIA_DATA_DIR": str(tmp_path), "PORTARIA_LISTEN": ANY})
+
+    variables = exported(find_place(settings), settings, REDIS)
+
+    assert load_settings(variables).redis_url == REDIS
+    assert variables["RQ_REDIS_URL"] == REDIS
