@@ -102,7 +102,7 @@ def test_a_grace_that_ended_is_followed_by_a_reaping_whatever_happened(kernel: K
     kernel.submit("j1")
     kernel.lapse(kernel.claim("ana"))
     kernel.reap()
-    _end_grace(kernel, last=1)
+    _end_grace(kernel, last=1, graces=3)
 
     assert kernel.reap(run_id="another") == ("reaped", ["j1"])
 
@@ -192,3 +192,17 @@ def _reaped_before(kernel: Kernel, *, milliseconds: int) -> None:
 def _end_grace(kernel: Kernel, **fields: int) -> None:
     for name, value in {"grace": 1, **fields}.items():
         kernel.redis.hset(keys.REAPER, name, value)
+
+
+def test_an_outage_within_a_grace_opens_another(kernel: Kernel) -> None:
+    """Workers that had no time to renew keep their jobs; the third grace in a row is the last."""
+    kernel.submit("j1")
+    kernel.lapse(kernel.claim("ana"))
+    words = [kernel.reap()[0]]
+
+    for _ in range(3):
+        _end_grace(kernel, last=1)
+        words.append(kernel.reap()[0])
+
+    assert words == ["grace", "grace", "grace", "reaped"]
+    assert kernel.state("j1") == State.PENDING

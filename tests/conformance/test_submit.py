@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conformance.kernel import QUEUE, Kernel, ended
 from portaria.core.states import State
 from portaria.store import keys
@@ -50,6 +52,23 @@ def test_the_same_submission_again_is_the_same_job(kernel: Kernel) -> None:
 
     assert (again.job_id, again.deduplicated, again.reused) == ("j1", True, False)
     assert kernel.snapshot() == before
+
+
+@pytest.mark.parametrize("delay_ms", [0, 60_000])
+def test_a_submission_sent_twice_hides_nothing_that_happened(kernel: Kernel, delay_ms: int) -> None:
+    """Once the job went on, the answer is no longer that of a new job: with the present cursor
+    beside the first state, a watcher would miss what lies between.
+    """
+    kernel.submit("j1", delay_ms=delay_ms)
+    if delay_ms:
+        kernel.make_due("j1")
+        kernel.promote()
+    else:
+        kernel.claim()
+
+    again = kernel.submit("j1", delay_ms=delay_ms)
+
+    assert (again.job_id, again.deduplicated, again.entry_id) == ("j1", True, "")
 
 
 def test_a_request_id_that_stands_for_other_content_is_said_to_be_reused(kernel: Kernel) -> None:

@@ -200,3 +200,14 @@ def test_a_parent_finishes_for_its_dead_child_without_any_queue(kernel: Kernel) 
 
     assert (turn.word, turn.taken) == ("ok", [True])
     assert kernel.state("j1") == State.FAILED
+
+
+@pytest.mark.parametrize("verdict", [Verdict.RETRY, Verdict.LATER, Verdict.FAILED])
+def test_a_job_that_must_not_run_twice_is_not_retried(kernel: Kernel, verdict: Verdict) -> None:
+    """Whatever its handler wishes, an AT_MOST_ONCE job that began ends with that run."""
+    kernel.submit("j1", at_most_once=True)
+
+    kernel.turn("ana", ended(kernel.claim(), verdict, wait_ms=10))
+
+    assert kernel.state("j1") == State.FAILED
+    assert kernel.members(keys.DUE) == []

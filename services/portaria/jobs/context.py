@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar, cast
 
-from portaria.jobs.errors import OutcomeUnknown
+from portaria.jobs.errors import JobError, OutcomeUnknown
 
 Value = TypeVar("Value")
 
@@ -173,7 +173,8 @@ class JobContext:
         The intent is recorded before and the result after, both only while this worker holds the
         job. `fn` returns None, bool, int, float, str or what JSON makes of lists and dicts of
         these, at most 4 KiB. If `fn` raises, the intent is cleared and the exception passes,
-        unless it is OutcomeUnknown. Where the outcome is unknown, `on_unknown` decides.
+        unless it is OutcomeUnknown. Where the outcome is unknown, `on_unknown` decides; with
+        REPEAT the attempt fails, and the next one repeats the effect.
 
         Raises OutcomeUnknown (with FAIL), JobCancelled or HoldLost before `fn` is called, and
         ValueError for a key that is empty or over 256 characters, or, after the effect, for a
@@ -238,6 +239,9 @@ class JobContext:
         self._hold.doubt_effect(key)
         if on_unknown is OnUnknown.SKIP:
             return cast("Effect[Value]", self._unknown(on_unknown))
+        if on_unknown is OnUnknown.REPEAT:
+            # An ordinary failure: the next attempt repeats the effect under the same key.
+            raise JobError("EFFECT_IN_DOUBT", str(error)) from error
         raise error
 
     def _unknown(self, on_unknown: OnUnknown) -> Effect[object]:

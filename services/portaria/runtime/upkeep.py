@@ -13,6 +13,7 @@ from portaria.store import Store, calls
 
 PROMOTE_EVERY = 0.5
 PURGE_EVERY = 10.0
+_SLICE, _SLICES = 50, 10
 
 
 class Upkeep:
@@ -34,7 +35,7 @@ class Upkeep:
         if self._is_due("promote", PROMOTE_EVERY):
             self._promote()
         if self._is_due("purge", PURGE_EVERY):
-            self._store.run(calls.purge())
+            self._purge()
 
     def reachable(self, yes: bool) -> None:
         """Notes whether Redis answers; says so once. A Redis that was away may be another run."""
@@ -80,6 +81,13 @@ class Upkeep:
         elif promotion.next_ms >= 0:
             soonest = time.monotonic() + promotion.next_ms / 1000
             self._due["promote"] = min(self._due["promote"], soonest)
+
+    def _purge(self) -> None:
+        """In slices, so that no script is long; where jobs end fast, as many as it takes."""
+        for _ in range(_SLICES):
+            if self._store.run(calls.purge(_SLICE)) < _SLICE:
+                return
+        self._due["purge"] = 0.0
 
     def _is_due(self, duty: str, every: float) -> bool:
         now = time.monotonic()

@@ -325,7 +325,7 @@ def promote(most: int = 100) -> Call[Promotion]:
 
 def purge(most: int = 50) -> Call[int]:
     """Forgets finished jobs whose time is over."""
-    return Call(script("purge"), (keys.PURGE,), (most,), int)
+    return Call(script("purge"), (keys.PURGE, keys.EVENTS), (most,), int)
 
 
 # --- of a running job ---------------------------------------------------------------------------

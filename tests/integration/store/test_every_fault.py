@@ -87,6 +87,23 @@ def test_a_cut_off_submission_is_completed_by_whoever_asks_again(kernel: Kernel)
         assert kernel.turn().claims == []
 
 
+def test_a_delayed_job_that_is_completed_after_its_moment_runs(kernel: Kernel) -> None:
+    """Cut off before it was placed, and repeated when it should have run already."""
+    (_, submit_later, *_) = SCENES
+    for most, call in _broken(kernel, submit_later):
+        if not kernel.redis.exists(keys.request("default", "r-j1")):
+            continue
+        kernel.change("j1", due=1)
+        if "j1" in kernel.members(keys.DUE):
+            kernel.make_due("j1")
+
+        kernel.store.run(call)
+        kernel.promote()
+
+        assert kernel.claim().job_id == "j1", f"after {most} commands"
+        assert unreachable(kernel) == [], f"after {most} commands"
+
+
 @pytest.fixture(autouse=True)
 def _without_the_disk(redis: Redis) -> Iterator[None]:
     """What is proven here has nothing to do with fsync, and writes very often."""

@@ -16,7 +16,7 @@ from portaria.jobs import (
     HoldLost,
     JobCancelled,
     JobContext,
-    OnUnknown,
+    JobError,
     OutcomeUnknown,
     SoftTimeout,
 )
@@ -136,14 +136,22 @@ def test_repeat_does_it_again(run: Run, ledger: Ledger) -> None:
     assert fn.calls == 1
 
 
-@pytest.mark.parametrize("on_unknown", [FAIL, REPEAT])
-def test_a_function_that_does_not_know_leaves_a_doubt(run: Run, on_unknown: OnUnknown) -> None:
+def test_a_function_that_does_not_know_leaves_a_doubt(run: Run) -> None:
     """OutcomeUnknown passes, and unlike other exceptions it clears nothing."""
     with pytest.raises(OutcomeUnknown):
-        run(1)("k", Counted(OutcomeUnknown("the reply was cut")), on_unknown=on_unknown)
+        run(1)("k", Counted(OutcomeUnknown("the reply was cut")))
 
     with pytest.raises(OutcomeUnknown):
         run(1)("k", Counted())
+
+
+def test_a_doubt_that_may_be_repeated_fails_the_attempt_only(run: Run) -> None:
+    """With REPEAT the job is retried, and the next attempt calls the function again."""
+    with pytest.raises(JobError) as raised:
+        run(1)("k", Counted(OutcomeUnknown("the reply was cut")), on_unknown=REPEAT)
+
+    assert raised.value.reason == "EFFECT_IN_DOUBT"
+    assert run(2)("k", Counted("sent"), on_unknown=REPEAT) == Effect("sent", done=True)
 
 
 def test_a_function_that_does_not_know_is_skipped_where_that_was_asked(run: Run) -> None:

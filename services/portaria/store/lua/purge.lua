@@ -1,6 +1,7 @@
 -- purge.lua: forgets finished jobs whose time is over, with all that belongs to them.
 --
 -- KEYS[1] portaria:purge   zset   id -> milliseconds
+-- KEYS[2] portaria:events  stream; by age it is trimmed as it grows, by size here
 -- ARGV    1 at most so many
 -- returns how many
 
@@ -18,4 +19,5 @@ for _, id in ipairs(ids) do
   end
   call('ZREM', KEYS[1], id)
 end
+call('XTRIM', KEYS[2], 'MAXLEN', '~', 1000000)
 return #ids

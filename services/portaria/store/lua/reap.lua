@@ -1,7 +1,8 @@
 -- reap.lua: gives the jobs of silent workers to others.
 --
--- KEYS[1] portaria:reaper   hash   last: when this ran; grace: until when leases are not judged;
---                                  run: which run of Redis that was
+-- KEYS[1] portaria:reaper   hash   last: when this ran; run: which run of Redis that was;
+--                                  grace: until when leases are not judged; graces: how many in
+--                                  a row
 -- ARGV    1 lease ms  2 budget of losses  3 failure when it is used up  4 failure of a job that
 --         must not run twice  5 run_id of Redis
 -- returns {"reaped" | "grace" | "early", id, …}
@@ -9,20 +10,21 @@
 -- A lease can lapse because its worker is silent, or because Redis was: it was down, frozen, or
 -- nobody could reach it. In the second case every healthy job would be re-run. So a gap in the
 -- calls of this script longer than half a lease, or a new run of Redis, only opens a grace of one
--- lease in which workers renew. A grace that ended is always followed by one reaping, or a store
--- that keeps failing would never be reaped.
+-- lease in which workers renew. An outage within a grace opens another, but the third in a row is
+-- followed by a reaping whatever happened, or a store that keeps failing would never be reaped.
 
 local LEASE, BUDGET, MOST = tonumber(ARGV[1]), tonumber(ARGV[2]), 100
-local h = call('HMGET', KEYS[1], 'last', 'grace', 'run')
-local last, grace = tonumber(h[1] or 0), tonumber(h[2] or 0)
+local GRACES = 3
+local h = call('HMGET', KEYS[1], 'last', 'grace', 'run', 'graces')
+local last, grace, graces = tonumber(h[1] or 0), tonumber(h[2] or 0), tonumber(h[4] or 0)
 
 call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
-if grace > now then
-  call('HSET', KEYS[1], 'last', now, 'run', ARGV[5])
+if graces < GRACES and (now - last > LEASE / 2 or h[3] ~= ARGV[5]) then
+  call('HSET', KEYS[1], 'last', now, 'run', ARGV[5], 'grace', now + LEASE, 'graces', graces + 1)
   return {'grace'}
 end
-if grace == 0 and (now - last > LEASE / 2 or h[3] ~= ARGV[5]) then
-  call('HSET', KEYS[1], 'last', now, 'run', ARGV[5], 'grace', now + LEASE)
+if grace > now then
+  call('HSET', KEYS[1], 'last', now, 'run', ARGV[5])
   return {'grace'}
 end
 -- Many parents call; one look a quarter of a second is enough.
@@ -44,5 +46,5 @@ for _, key in ipairs(call('SMEMBERS', 'rq:queues')) do
     end
   end
 end
-call('HSET', KEYS[1], 'last', now, 'run', ARGV[5], 'grace', 0)
+call('HSET', KEYS[1], 'last', now, 'run', ARGV[5], 'grace', 0, 'graces', 0)
 return answer

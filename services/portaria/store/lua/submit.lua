@@ -44,10 +44,19 @@ if record then
   local hash, id = string.match(record, '^(%S+) (%S+)$')
   if hash ~= ARGV[1] then return {'reused', id} end
   local key = 'rq:job:' .. id
-  local h = call('HMGET', key, 'cursor', 'origin', 'due', 'tag', 'created')
-  local cursor = h[1]
-  if h[2] and not cursor then cursor = place(id, key, h[2], tonumber(h[3]), h[4]) end
-  if cursor and id == ARGV[2] then return new(id, tonumber(h[5]), cursor) end
+  local h = call('HMGET', key, 'cursor', 'origin', 'due', 'tag', 'created', 'state', 'attempt')
+  if not h[2] then return {'same', id} end
+  local cursor, due, created = h[1], tonumber(h[3]), tonumber(h[5])
+  if not cursor then
+    -- Its moment may have come since: in a queue, SCHEDULED would be taken for a mistake.
+    local waits = due > now
+    call('HSET', key, 'status', waits and 'scheduled' or 'queued', 'state',
+      waits and 'SCHEDULED' or 'PENDING')
+    cursor = place(id, key, h[2], due, h[4])
+  end
+  -- Sent twice, and nothing has happened to the job since.
+  local first = due > created and 'SCHEDULED' or 'PENDING'
+  if id == ARGV[2] and h[6] == first and h[7] == '0' then return new(id, created, cursor) end
   return {'same', id}
 end
 

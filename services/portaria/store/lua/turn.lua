@@ -53,6 +53,8 @@ for i = 0, FINISHED - 1 do
     ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
   local job = read(id)
   done[id] = true
+  -- Whatever its handler wishes: a job that may have had its effect does not run twice.
+  if job and job.once == '1' and verdict ~= 'succeeded' then verdict = 'failed' end
   if not is_held(job, token) then
     flags = flags .. 'f'
   else
