@@ -37,6 +37,8 @@ class Lab:
         priority: str = "default",
         timeout: timedelta | None = None,
         delay: timedelta = timedelta(),
+        start_before: timedelta | None = None,
+        deadline: timedelta | None = None,
         change: Callable[[Envelope], object] = lambda _: None,
     ) -> str:
         """Queues a job; `change` may spoil its envelope before it is sealed."""
@@ -50,11 +52,34 @@ class Lab:
         envelope.spec.options.retry.CopyFrom(retry_to_proto(job_type.retry))
         change(envelope)
         sealed = self.ring.seal(f"domain/{job_type.domain}", envelope.SerializeToString())
-        self.submit_sealed(job_id, queue, job_type.name, sealed, delay)
+        self.submit_sealed(
+            job_id,
+            queue,
+            job_type.name,
+            sealed,
+            delay,
+            before_ms=self._moment(start_before),
+            deadline_ms=self._moment(deadline),
+        )
         return job_id
 
+    def _moment(self, ahead: timedelta | None) -> int:
+        """Milliseconds by the clock of Redis; 0 for none."""
+        if ahead is None:
+            return 0
+        seconds, micros = self.redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000 + int(ahead.total_seconds() * 1000)
+
     def submit_sealed(
-        self, job_id: str, queue: str, name: str, sealed: bytes, delay: timedelta = timedelta()
+        self,
+        job_id: str,
+        queue: str,
+        name: str,
+        sealed: bytes,
+        delay: timedelta = timedelta(),
+        *,
+        before_ms: int = 0,
+        deadline_ms: int = 0,
     ) -> None:
         """Queues a job with an envelope as it is."""
         submission = Submission(
@@ -69,6 +94,8 @@ class Lab:
             delay_ms=int(delay.total_seconds() * 1000),
             ttl_ms=3_600_000,
             max_attempts=3,
+            before_ms=before_ms,
+            deadline_ms=deadline_ms,
         )
         self.store.run(calls.submit(submission))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from portaria.core.errors import InvalidRequest, Violation
 from portaria.core.ids import new_job_id
@@ -25,6 +27,7 @@ from portaria.v1.jobs_service_pb2 import SubmitJobRequest
 ANONYMOUS = "anonymous"
 INDEXED_LABELS = 4
 _MOST_NAMES = 20
+_Moment = Literal["run_time", "start_before_time", "deadline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,12 @@ class Admission:
             envelope=self._keys.seal(f"domain/{job_type.domain}", envelope.SerializeToString()),
             timeout_s=options.timeout.seconds + bool(options.timeout.nanos),
             delay_ms=_milliseconds(options.delay),
-            run_at_ms=_run_at(options),
+            run_at_ms=_moment(options, "run_time"),
             ttl_ms=_milliseconds(options.result_ttl),
             max_attempts=options.retry.max_attempts,
             at_most_once=job_type.at_most_once,
+            before_ms=_moment(options, "start_before_time"),
+            deadline_ms=_moment(options, "deadline"),
             labels=sorted(options.labels.items())[:INDEXED_LABELS] if options.labels else (),
         )
         return Admitted(submission, job_type, options, ANONYMOUS)
@@ -183,8 +188,9 @@ def _milliseconds(duration: Duration) -> int:
     return duration.seconds * 1000 + duration.nanos // 1_000_000
 
 
-def _run_at(options: SubmitOptions) -> int:
+def _moment(options: SubmitOptions, name: _Moment) -> int:
     """0 where no moment was given; any moment in the past is as good as the first."""
-    if not options.HasField("run_time"):
+    if not options.HasField(name):
         return 0
-    return max(1, options.run_time.seconds * 1000 + options.run_time.nanos // 1_000_000)
+    moment: Timestamp = getattr(options, name)
+    return max(1, moment.seconds * 1000 + moment.nanos // 1_000_000)

@@ -186,6 +186,8 @@ def _set_times(job: Job, record: JobRecord) -> None:
         "update_time": record.updated_ms,
         "start_time": record.started_ms,
         "end_time": record.ended_ms,
+        "start_before_time": record.before_ms,
+        "deadline": record.deadline_ms,
     }
     if record.state is State.SCHEDULED:
         moments["run_time"] = record.due_ms

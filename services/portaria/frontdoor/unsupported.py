@@ -9,8 +9,6 @@ from portaria.core.job_type import JobType
 from portaria.v1.job_pb2 import SubmitOptions
 
 REFUSED = (
-    "start_before_time",
-    "deadline",
     "unique_key",
     "on_conflict",
     "on_success",

@@ -28,6 +28,13 @@ class PermanentError(JobError):
     """A failure that no retry can mend: the job ends FAILED, whatever its policy."""
 
 
+class DeadlineReached(PermanentError):
+    """The submission's deadline passed while the job ran: there is no other attempt."""
+
+    def __init__(self) -> None:
+        super().__init__("DEADLINE", "the deadline of the job passed while it ran")
+
+
 class RetryLater(JobError):
     """Not a failure: the job should run again after `delay`; burns no attempt."""
 

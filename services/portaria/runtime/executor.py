@@ -15,6 +15,7 @@ from portaria.core.seal import KeyRing, SealBroken
 from portaria.core.states import split_queue
 from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.jobs import Handler, HoldLost, JobContext, PermanentError, RetryLater, SoftTimeout
+from portaria.jobs.errors import DeadlineReached
 from portaria.logs import logger
 from portaria.runtime import outcome
 from portaria.runtime.alarm import Alarm
@@ -69,6 +70,8 @@ class Executor:
             return outcome.failed(run, error, rng=self._rng)
         options = envelope.spec.options
         timeout = options.timeout.seconds + options.timeout.nanos / 1e9
+        if claim.left_ms >= 0:
+            timeout = max(0.001, min(timeout, claim.left_ms / 1000))
         self._slot.begin(claim.job_id, claim.token, started, timeout)
         finished = self._run(claim, envelope, timeout)
         self._reporter.drop()
@@ -126,7 +129,8 @@ class Executor:
             )
         except HoldLost:
             return None
-        except BaseException as error:
+        except BaseException as raised:
+            error = _named(raised, claim, timeout)
             # SystemExit, KeyboardInterrupt and GeneratorExit of a handler are its failure, too:
             # one job must not end the process that runs others.
             return outcome.failed(
@@ -194,6 +198,13 @@ class Executor:
 
 
 _WORDS = {"failed": "failed", "retry": "failed, will be retried", "later": "put off"}
+
+
+def _named(error: BaseException, claim: Claim, timeout: float) -> BaseException:
+    """A timeout that the deadline brought forward is the deadline's."""
+    if isinstance(error, SoftTimeout) and 0 <= claim.left_ms <= timeout * 1000:
+        return DeadlineReached()
+    return error
 
 
 def _parse(handler: Handler, envelope: Envelope) -> Message:

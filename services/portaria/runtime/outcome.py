@@ -16,6 +16,7 @@ from portaria.core.retry import DeadLetter, next_retry, retry_from_proto
 from portaria.core.seal import KeyRing
 from portaria.internal.v1.envelope_pb2 import Outcome
 from portaria.jobs.errors import (
+    DeadlineReached,
     JobCancelled,
     JobError,
     OutcomeUnknown,
@@ -106,7 +107,9 @@ def failed(
 def failure_of(error: BaseException) -> Failure:
     """The message of what a handler raised. Its text is the handler's: it may reach callers."""
     kind = Failure.KIND_ERROR
-    if isinstance(error, PermanentError):
+    if isinstance(error, DeadlineReached):
+        kind = Failure.KIND_DEADLINE
+    elif isinstance(error, PermanentError):
         kind = Failure.KIND_PERMANENT
     elif isinstance(error, SoftTimeout):
         kind = Failure.KIND_TIMEOUT

@@ -12,6 +12,7 @@ from portaria.runtime.slot import CANCEL, LOST
 from portaria.store import Store, calls
 
 PROMOTE_EVERY = 0.5
+EXPIRE_EVERY = 1.0
 PURGE_EVERY = 10.0
 _SLICE, _SLICES = 50, 10
 
@@ -21,7 +22,7 @@ class Upkeep:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._due = {"renew": 0.0, "reap": 0.0, "promote": 0.0, "purge": 0.0}
+        self._due = {"renew": 0.0, "reap": 0.0, "promote": 0.0, "expire": 0.0, "purge": 0.0}
         self._run_id = ""
         self._is_reachable = True
         self._log = logger()
@@ -34,6 +35,8 @@ class Upkeep:
             self._reap()
         if self._is_due("promote", PROMOTE_EVERY):
             self._promote()
+        if self._is_due("expire", EXPIRE_EVERY):
+            self._store.run(calls.expire())
         if self._is_due("purge", PURGE_EVERY):
             self._purge()
 

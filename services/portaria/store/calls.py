@@ -57,6 +57,10 @@ class Submission:
     ttl_ms: int
     max_attempts: int
     at_most_once: bool = False
+    before_ms: int = 0
+    """Not begun by then: expired. 0 means no limit, here and below."""
+    deadline_ms: int = 0
+    """No attempt starts or runs past it."""
     labels: Sequence[tuple[str, str]] = ()
     """The indexed ones."""
     workflow_id: str = "-"
@@ -101,6 +105,8 @@ def submit(job: Submission) -> Call[Submitted]:
             int(job.at_most_once),
             tag(job),
             job.namespace,
+            job.before_ms,
+            job.deadline_ms,
         ),
         _submitted,
     )
@@ -161,6 +167,8 @@ class Claim:
     token: str
     attempt: int
     failures: int
+    left_ms: int = -1
+    """Until its deadline, at the moment of the claim; -1 where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +224,7 @@ def _turn(reply: Any) -> Turn:
             token=job[3].decode(),
             attempt=int(job[4]),
             failures=int(job[5]),
+            left_ms=int(job[6]) if len(job) > 6 else -1,
         )
         for job in reply[3:]
     ]
@@ -321,6 +330,11 @@ class Promotion:
 def promote(most: int = 100) -> Call[Promotion]:
     """Queues the jobs whose moment has come."""
     return Call(script("promote"), (keys.DUE,), (most,), lambda reply: Promotion(*map(int, reply)))
+
+
+def expire(most: int = 100) -> Call[int]:
+    """Ends jobs whose limit passed while they waited. Answers how many it looked at."""
+    return Call(script("expire"), (keys.EXPIRY,), (most,), int)
 
 
 def purge(most: int = 50) -> Call[int]:

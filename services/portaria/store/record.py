@@ -28,6 +28,8 @@ class JobRecord:
     created_ms: int
     updated_ms: int
     due_ms: int
+    before_ms: int
+    deadline_ms: int
     started_ms: int
     ended_ms: int
     ttl_ms: int
@@ -64,6 +66,8 @@ def job_record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
         created_ms=number(b"created"),
         updated_ms=number(b"updated"),
         due_ms=number(b"due"),
+        before_ms=number(b"before"),
+        deadline_ms=number(b"deadline"),
         started_ms=number(b"started"),
         ended_ms=number(b"ended"),
         ttl_ms=number(b"ttl"),

@@ -32,4 +32,15 @@ def _without_comments(text: str) -> str:
     return "\n".join(line for line in kept if line.strip()) + "\n"
 
 
-NAMES = ("submit", "turn", "renew", "recover", "reap", "promote", "progress", "effect", "purge")
+NAMES = (
+    "submit",
+    "turn",
+    "renew",
+    "recover",
+    "reap",
+    "promote",
+    "expire",
+    "progress",
+    "effect",
+    "purge",
+)

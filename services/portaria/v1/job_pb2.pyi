@@ -313,11 +313,13 @@ class SubmitOptions(_message.Message):
 
     @_builtins.property
     def start_before_time(self) -> _timestamp_pb2.Timestamp:
-        """Not started by then -> EXPIRED."""
+        """Not started by then -> EXPIRED. After run_time."""
 
     @_builtins.property
     def deadline(self) -> _timestamp_pb2.Timestamp:
-        """No attempt may start or run past this moment, retries included."""
+        """No attempt may start or run past this moment, retries included: a job that waits then is
+        EXPIRED, one that runs is stopped and FAILED with KIND_DEADLINE. After run_time.
+        """
 
     @_builtins.property
     def retry(self) -> Global___RetryPolicy: ...
@@ -622,6 +624,7 @@ class Job(_message.Message):
     PENDING_REASON_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
     JOBS_AHEAD_FIELD_NUMBER: _builtins.int
+    DEADLINE_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """server-made, UUIDv7: sorts by creation"""
     type: _builtins.str
@@ -698,6 +701,8 @@ class Job(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def cancel_request_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def deadline(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -741,10 +746,11 @@ class Job(_message.Message):
         pending_reason: Global___PendingReason.ValueType = ...,
         failures: _builtins.int = ...,
         jobs_ahead: _builtins.int = ...,
+        deadline: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_request_time", b"cancel_request_time", "create_time", b"create_time", "end_time", b"end_time", "last_failure", b"last_failure", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "purge_time", b"purge_time", "result", b"result", "run_time", b"run_time", "spec", b"spec", "start_before_time", b"start_before_time", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_request_time", b"cancel_request_time", "create_time", b"create_time", "deadline", b"deadline", "end_time", b"end_time", "last_failure", b"last_failure", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "purge_time", b"purge_time", "result", b"result", "run_time", b"run_time", "spec", b"spec", "start_before_time", b"start_before_time", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempts", b"attempts", "cancel_reason", b"cancel_reason", "cancel_request_time", b"cancel_request_time", "create_time", b"create_time", "created_by", b"created_by", "cursor", b"cursor", "domain", b"domain", "done", b"done", "end_time", b"end_time", "failures", b"failures", "job_id", b"job_id", "jobs_ahead", b"jobs_ahead", "labels", b"labels", "last_failure", b"last_failure", "max_attempts", b"max_attempts", "namespace", b"namespace", "next_attempt_time", b"next_attempt_time", "node_id", b"node_id", "parent_job_id", b"parent_job_id", "pending_reason", b"pending_reason", "priority", b"priority", "progress", b"progress", "purge_time", b"purge_time", "queue", b"queue", "result", b"result", "retried_as", b"retried_as", "retried_from", b"retried_from", "run_time", b"run_time", "schedule_id", b"schedule_id", "spec", b"spec", "start_before_time", b"start_before_time", "start_time", b"start_time", "state", b"state", "type", b"type", "unique_key", b"unique_key", "update_time", b"update_time", "warnings", b"warnings", "worker", b"worker", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempts", b"attempts", "cancel_reason", b"cancel_reason", "cancel_request_time", b"cancel_request_time", "create_time", b"create_time", "created_by", b"created_by", "cursor", b"cursor", "deadline", b"deadline", "domain", b"domain", "done", b"done", "end_time", b"end_time", "failures", b"failures", "job_id", b"job_id", "jobs_ahead", b"jobs_ahead", "labels", b"labels", "last_failure", b"last_failure", "max_attempts", b"max_attempts", "namespace", b"namespace", "next_attempt_time", b"next_attempt_time", "node_id", b"node_id", "parent_job_id", b"parent_job_id", "pending_reason", b"pending_reason", "priority", b"priority", "progress", b"progress", "purge_time", b"purge_time", "queue", b"queue", "result", b"result", "retried_as", b"retried_as", "retried_from", b"retried_from", "run_time", b"run_time", "schedule_id", b"schedule_id", "spec", b"spec", "start_before_time", b"start_before_time", "start_time", b"start_time", "state", b"state", "type", b"type", "unique_key", b"unique_key", "update_time", b"update_time", "warnings", b"warnings", "worker", b"worker", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

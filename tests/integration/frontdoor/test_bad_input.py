@@ -221,8 +221,6 @@ def test_long_violations_do_not_break_the_answer(door: Door) -> None:
 def test_an_option_that_is_not_served_yet_is_refused(name: str, door: Door) -> None:
     """Never ignored in silence."""
     values: dict[str, Any] = {
-        "start_before_time": Timestamp(seconds=2_000_000_000),
-        "deadline": Timestamp(seconds=2_000_000_000),
         "unique_key": "k",
         "on_conflict": 1,
     }
@@ -243,7 +241,7 @@ def test_a_payload_over_its_types_limit_is_too_large(door: Door) -> None:
 def test_a_facade_names_the_fields_of_its_own_request(door: Door) -> None:
     """`job.to` and `options.timeout`, as its caller knows them."""
     mail = MailServiceStub(door.channel)
-    options = SubmitOptions(timeout=Duration(seconds=0), deadline=Timestamp(seconds=1))
+    options = SubmitOptions(timeout=Duration(seconds=0), unique_key="k")
 
     wrong = refused(mail.SendEmail, SendEmailRequest(job=email("x"), options=options))
     empty = refused(mail.SendEmail, SendEmailRequest(request_id="r1"))
@@ -251,7 +249,7 @@ def test_a_facade_names_the_fields_of_its_own_request(door: Door) -> None:
     assert wrong.fields == {
         "job.to": "EMAIL_FORMAT",
         "options.timeout": "OUT_OF_RANGE",
-        "options.deadline": "NOT_SUPPORTED",
+        "options.unique_key": "NOT_SUPPORTED",
         "request_id": "REQUIRED",
     }
     assert empty.fields == {"job": "REQUIRED"}

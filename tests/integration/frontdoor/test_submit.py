@@ -17,6 +17,7 @@ from integration.frontdoor.playing import (
 )
 from portaria.v1 import job_pb2
 from portaria.v1.job_pb2 import JOB_STATE_PENDING, JOB_STATE_SCHEDULED, RetryPolicy
+from portaria.v1.jobs_service_pb2 import GetJobRequest
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 from portaria_workers.mail.v1.mail_service_pb2 import SendEmailRequest
 from portaria_workers.mail.v1.mail_service_pb2_grpc import MailServiceStub
@@ -176,3 +177,17 @@ def test_unknown_fields_of_a_payload_are_not_kept(door: Door, worker: Worker) ->
 
     assert again.deduplicated
     assert b"evil" not in worker.claim("mail:high").envelope
+
+
+def test_limits_reach_the_kernel_and_the_answer(door: Door) -> None:
+    """A start that must come in time, and a deadline."""
+    limits = {
+        "start_before_time": Timestamp(seconds=4_000_000_000),
+        "deadline": Timestamp(seconds=4_000_000_500, nanos=250_000_000),
+    }
+
+    job_id = door.jobs.SubmitJob(submission(**limits)).job.job_id
+    job = door.jobs.GetJob(GetJobRequest(job_id=job_id)).job
+
+    assert job.start_before_time == limits["start_before_time"]
+    assert job.deadline == limits["deadline"]

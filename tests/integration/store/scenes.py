@@ -144,6 +144,31 @@ def promote_what_is_due(kernel: Kernel) -> Call[Any]:
     return calls.promote()
 
 
+def expire_what_is_late(kernel: Kernel) -> Call[Any]:
+    """One that waits in each way, one that began in time, one with a deadline still to come."""
+    far = 4_000_000_000_000
+    kernel.submit("began", before_ms=far, deadline_ms=far)
+    claim = kernel.claim()
+    kernel.submit("retried", deadline_ms=far)
+    kernel.turn("ana", ended(kernel.claim(), Verdict.RETRY, wait_ms=60_000), want=0)
+    kernel.submit("delayed", delay_ms=60_000, before_ms=far)
+    kernel.submit("queued", before_ms=far)
+    for job_id in ("delayed", "queued"):
+        kernel.change(job_id, before=1)
+    kernel.change("retried", deadline=1)
+    for job_id in ("began", "retried", "delayed", "queued"):
+        kernel.redis.zadd(keys.EXPIRY, {job_id: 1})
+    assert claim.job_id == "began"
+    return calls.expire()
+
+
+def claim_past_what_is_late(kernel: Kernel) -> Call[Any]:
+    kernel.submit("late", before_ms=4_000_000_000_000)
+    kernel.change("late", before=1)
+    kernel.submit("j1")
+    return _turn()
+
+
 def report_progress(kernel: Kernel) -> Call[Any]:
     kernel.submit("j1")
     kernel.redis.set(keys.WATCHED, "1")
@@ -178,6 +203,7 @@ SCENES: list[Setup] = [
     renew_all,
     recover_a_crash, recover_a_worn_out_job, recover_in_order, recover_an_unknown_incarnation,
     reap_a_silent_worker, reap_after_a_gap,
+    expire_what_is_late, claim_past_what_is_late,
     promote_what_is_due, report_progress, begin_an_effect, end_an_effect, purge_what_is_due,
 ]  # fmt: skip
 

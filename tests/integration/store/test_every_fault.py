@@ -172,6 +172,9 @@ class _Ends:
         for job_id in kernel.members(keys.DUE):
             kernel.make_due(job_id)
         kernel.promote()
+        for job_id in kernel.members(keys.EXPIRY):
+            kernel.redis.zadd(keys.EXPIRY, {job_id: 1})
+        kernel.store.run(calls.expire())
 
     def _open(self) -> list[str]:
         found = jobs(self._kernel.redis).items()

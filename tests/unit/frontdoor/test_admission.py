@@ -111,6 +111,8 @@ def test_every_option_is_served_or_refused() -> None:
         "result_ttl",
         "labels",
         "headers",
+        "start_before_time",
+        "deadline",
     }
 
     assert {field.name for field in SubmitOptions.DESCRIPTOR.fields} == served | set(REFUSED)

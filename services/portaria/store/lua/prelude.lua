@@ -10,6 +10,7 @@
 -- portaria:watched            string   exists while somebody watches
 -- portaria:depth              hash     queue -> pending jobs
 -- rq:wip:{queue}              zset     id:token -> lapse of the lease, FAR ahead of its true time
+-- portaria:expiry             zset     id -> milliseconds, of jobs with a limit
 -- rq:finished|failed|canceled|scheduled:{queue}   zset, for RQ's tools to look at
 
 local call = redis.call
@@ -98,6 +99,7 @@ local function finish(id, member, job, queue, state, worker, fields)
   call('ZADD', 'rq:' .. status .. ':' .. queue, seconds + FAR, id)
   call('HSET', 'rq:job:' .. id, 'status', status, 'state', state, 'hold', '', 'cursor', cursor,
     'updated', now, 'ended', now, 'ended_at', iso(), unpack(fields))
+  if job.before > 0 or job.deadline > 0 then call('ZREM', 'portaria:expiry', id) end
   call('ZREM', 'rq:wip:' .. queue, member)
 end
 
@@ -121,7 +123,7 @@ end
 -- the script at each call, and so everything behind that id.
 local function read(id)
   local h = redis.pcall('HMGET', 'rq:job:' .. id, 'state', 'hold', 'origin', 'attempt',
-    'failures', 'crashes', 'losts', 'tag', 'ttl', 'request', 'once', 'env')
+    'failures', 'crashes', 'losts', 'tag', 'ttl', 'request', 'once', 'env', 'before', 'deadline')
   for i = 1, 12 do
     if not h[i] then return nil end
   end
@@ -129,7 +131,28 @@ local function read(id)
     and tonumber(h[9])) then return nil end
   return {state = h[1], hold = h[2], queue = h[3], attempt = h[4], failures = h[5],
     crashes = h[6], losts = h[7], tag = h[8], ttl = h[9], request = h[10], once = h[11],
-    env = h[12]}
+    env = h[12], before = tonumber(h[13] or 0) or 0, deadline = tonumber(h[14] or 0) or 0}
+end
+
+-- The moment from which a waiting job may not begin any more; 0 where there is none. The limit for
+-- its start is over once it has begun, the deadline never.
+local function limit_of(job)
+  local before = job.attempt == '0' and job.before or 0
+  if before == 0 then return job.deadline end
+  return job.deadline == 0 and before or math.min(before, job.deadline)
+end
+
+local function is_late(job)
+  local limit = limit_of(job)
+  return limit > 0 and now >= limit
+end
+
+-- A job whose time passed while it waited: EXPIRED, whichever way it waited.
+local function expire(id, job)
+  if job.state == 'PENDING' then call('HINCRBY', DEPTH, job.queue, -1) end
+  finish(id, '', job, job.queue, 'EXPIRED', '-', {'expired', now})
+  call('ZREM', 'rq:scheduled:' .. job.queue, id)
+  call('ZREM', 'portaria:due', id)
 end
 
 -- Whether a job is held under this token. A job that nobody holds has an empty one.

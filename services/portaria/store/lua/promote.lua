@@ -9,7 +9,9 @@ call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
 local moved = 0
 for _, id in ipairs(ids) do
   local job = read(id)
-  if job and (job.state == 'SCHEDULED' or job.state == 'RETRYING') then
+  if job and (job.state == 'SCHEDULED' or job.state == 'RETRYING') and is_late(job) then
+    expire(id, job)
+  elseif job and (job.state == 'SCHEDULED' or job.state == 'RETRYING') then
     local cursor = tell(id, 'PENDING', job.attempt, job.state, '-', 0, job.tag)
     call('RPUSH', 'rq:queue:' .. job.queue, id)
     call('HINCRBY', DEPTH, job.queue, 1)

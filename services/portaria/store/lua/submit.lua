@@ -6,7 +6,7 @@
 -- KEYS[4] portaria:due                                zset    id -> milliseconds, where it waits
 -- ARGV    1 content hash  2 id  3 queue  4 type  5 envelope  6 timeout s  7 delay ms
 --         8 run at ms (0: not given)  9 ttl ms  10 max attempts  11 at most once (0|1)  12 tag
---         13 namespace
+--         13 namespace  14 start before ms  15 deadline ms (each 0: none)
 -- returns {"new", id, created ms, cursor, generation}; the same again to a re-sent call
 --         {"same" | "reused", id} to another call with that request_id
 --
@@ -70,6 +70,12 @@ call('HSET', KEYS[2],
   'state', waits and 'SCHEDULED' or 'PENDING', 'type', ARGV[4], 'namespace', ARGV[13],
   'env', ARGV[5], 'tag', ARGV[12], 'ttl', ARGV[9], 'max_attempts', ARGV[10], 'once', ARGV[11],
   'request', KEYS[1], 'created', now, 'updated', now, 'due', int(due), 'hold', '', 'attempt', 0,
-  'failures', 0, 'crashes', 0, 'losts', 0)
+  'failures', 0, 'crashes', 0, 'losts', 0, 'before', ARGV[14], 'deadline', ARGV[15])
+local before, deadline = tonumber(ARGV[14]), tonumber(ARGV[15])
+if before > 0 or deadline > 0 then
+  -- The nearer one; expire.lua writes down what follows it.
+  local limit = (before == 0 or (deadline > 0 and deadline < before)) and deadline or before
+  call('ZADD', 'portaria:expiry', int(limit), ARGV[2])
+end
 call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2])
 return new(ARGV[2], now, place(ARGV[2], KEYS[2], ARGV[3], due, ARGV[12]))

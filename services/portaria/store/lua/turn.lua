@@ -7,7 +7,8 @@
 --          then n × (id, token of its hold, verdict, wait ms, output, failure, progress, warnings)
 --          verdict: succeeded | failed | retry (a failure) | later (not a failure)
 -- returns  {"ok" | "again", flags, refused ids, jobs…}: flags has one letter a finished job, t
---            taken or f fenced; a job is {id, queue, envelope, token, attempt, failures}
+--            taken or f fenced; a job is {id, queue, envelope, token, attempt, failures, ms until
+--            its deadline or -1}
 --          {"full", flags, refused ids} where 200 ids were looked at and there may be more
 --          {"gone"} where this incarnation was closed
 --
@@ -22,7 +23,8 @@ local LEASE, WANT, FINISHED = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARG
 local LOOK = 200
 
 local function hand_out(id, queue, job, attempt)
-  return {id, queue, job.env, TOKEN, attempt, job.failures}
+  local left = job.deadline > 0 and math.max(0, job.deadline - now) or -1
+  return {id, queue, job.env, TOKEN, attempt, job.failures, left}
 end
 
 local record = call('HGET', KEYS[1], WORKER)
@@ -76,7 +78,9 @@ for i = 0, FINISHED - 1 do
       finish(id, member, job, queue, 'SUCCEEDED', WORKER, fields)
     elseif job.state == 'CANCELLING' then
       finish(id, member, job, queue, 'CANCELLED', WORKER, fields)
-    elseif verdict == 'failed' then
+    elseif verdict == 'failed'
+      or (job.deadline > 0 and now + tonumber(ARGV[at + 3]) >= job.deadline) then
+      -- No attempt may start past the deadline, so there will be no other one.
       finish(id, member, job, queue, 'FAILED', WORKER, fields)
     else
       local due = now + tonumber(ARGV[at + 3])
@@ -127,7 +131,9 @@ for i = 3, #KEYS do
       popped, looked = popped + 1, looked + 1
       local job = read(id)
       -- Anything else was cancelled, moved to another queue, or stands in the list twice.
-      if job and job.state == 'PENDING' and job.queue == queue and job.hold == '' then
+      if job and job.state == 'PENDING' and job.queue == queue and is_late(job) then
+        expire(id, job)
+      elseif job and job.state == 'PENDING' and job.queue == queue and job.hold == '' then
         local attempt = tonumber(job.attempt) + 1
         local cursor = tell(id, 'RUNNING', attempt, 'PENDING', WORKER, 0, job.tag)
         call('ZADD', 'rq:wip:' .. queue, (now + LEASE) / 1000 + FAR, id .. ':' .. TOKEN)
