@@ -30,7 +30,7 @@ class BareDoor(JobsServiceServicer):
         admitted = admitted_noop(admission(KeyRing([bytes(32)])))
         self.redis, self.call = redis, calls.submit(admitted.submission)
         self.job = submitted_to_proto(
-            admitted, Submitted(new_job_id(), False, False, 1, "1-0", "0")
+            admitted, Submitted(new_job_id(), False, False, False, 1, "1-0", "0")
         )
 
     async def SubmitJob(self, request: pb.SubmitJobRequest, context: Any) -> pb.SubmitJobResponse:

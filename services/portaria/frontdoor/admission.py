@@ -21,7 +21,12 @@ from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.unsupported import unsupported_options
 from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.store import Submission
-from portaria.v1.job_pb2 import JobSpec, Priority, SubmitOptions
+from portaria.v1.job_pb2 import (
+    CONFLICT_POLICY_USE_EXISTING,
+    JobSpec,
+    Priority,
+    SubmitOptions,
+)
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest
 
 ANONYMOUS = "anonymous"
@@ -136,6 +141,8 @@ class Admission:
             at_most_once=job_type.at_most_once,
             before_ms=_moment(options, "start_before_time"),
             deadline_ms=_moment(options, "deadline"),
+            unique_key=options.unique_key,
+            use_existing=options.on_conflict == CONFLICT_POLICY_USE_EXISTING,
             labels=sorted(options.labels.items())[:INDEXED_LABELS] if options.labels else (),
         )
         return Admitted(submission, job_type, options, ANONYMOUS)

@@ -73,6 +73,8 @@ def submitted_to_proto(admitted: Admitted, submitted: Submitted | None) -> Job:
         job.cursor = str(Cursor(submitted.generation, submitted.entry_id))
     if options.labels:
         job.labels.update(options.labels)
+    if options.unique_key:
+        job.unique_key = options.unique_key
     if state is State.SCHEDULED:
         job.run_time.CopyFrom(timestamp(due_ms))
     return job
@@ -152,6 +154,7 @@ class Converter:
             return
         job.labels.update(envelope.spec.options.labels)
         job.created_by = envelope.caller
+        job.unique_key = envelope.spec.options.unique_key
         if full:
             job.spec.CopyFrom(envelope.spec)
 

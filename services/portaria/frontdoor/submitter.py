@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from portaria.core.errors import NotFound, RequestIdReused
+from portaria.core.errors import AlreadyExists, NotFound, RequestIdReused
 from portaria.frontdoor.admission import Admission
 from portaria.frontdoor.convert import Converter, submitted_to_proto
 from portaria.frontdoor.names import CORE, Names
@@ -29,7 +29,7 @@ class Submitter:
     ) -> tuple[Job, bool]:
         """The job, and whether an earlier request had handed it in. Takes the request over.
 
-        Raises InvalidRequest, RequestIdReused, StoreUnavailable, StoreFull.
+        Raises InvalidRequest, RequestIdReused, AlreadyExists, StoreUnavailable, StoreFull.
         """
         admitted = self.admission.admit(request, payload=payload, names=names)
         if request.validate_only:
@@ -38,6 +38,10 @@ class Submitter:
         if submitted.reused:
             raise RequestIdReused(
                 "the request_id stands for other content", metadata={"job_id": submitted.job_id}
+            )
+        if submitted.held:
+            raise AlreadyExists(
+                "another open job holds the unique_key", metadata={"job_id": submitted.job_id}
             )
         if submitted.deduplicated:
             return await self._existing(submitted.job_id), True

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 
 from portaria.core.errors import Violation
 from portaria.core.job_type import JobType
-from portaria.v1.job_pb2 import SubmitOptions
+from portaria.v1.job_pb2 import CONFLICT_POLICY_REPLACE, SubmitOptions
 
 REFUSED = (
-    "unique_key",
-    "on_conflict",
     "on_success",
     "on_failure",
     "on_retry",
@@ -23,6 +21,12 @@ def unsupported_options(options: SubmitOptions, job_type: JobType | None) -> Ite
     for name in REFUSED:
         if name in given:
             yield Violation(f"spec.options.{name}", "NOT_SUPPORTED", "is not supported yet")
+    if options.on_conflict == CONFLICT_POLICY_REPLACE:
+        text = "REPLACE is not supported yet"
+        yield Violation("spec.options.on_conflict", "NOT_SUPPORTED", text)
+    if options.on_conflict and not options.unique_key:
+        text = "says nothing without a unique_key"
+        yield Violation("spec.options.on_conflict", "NOT_ALLOWED", text)
     if job_type is not None and job_type.at_most_once and "retry" in given:
         text = "is not supported for a type that runs at most once"
         yield Violation("spec.options.retry", "NOT_SUPPORTED", text)

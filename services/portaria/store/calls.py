@@ -61,6 +61,10 @@ class Submission:
     """Not begun by then: expired. 0 means no limit, here and below."""
     deadline_ms: int = 0
     """No attempt starts or runs past it."""
+    unique_key: str = ""
+    """At most one open job of its type has it."""
+    use_existing: bool = False
+    """Where another one has it, answer that one instead of `held`."""
     labels: Sequence[tuple[str, str]] = ()
     """The indexed ones."""
     workflow_id: str = "-"
@@ -74,6 +78,8 @@ class Submitted:
     deduplicated: bool
     reused: bool
     """The request_id stands for other content; nothing was written."""
+    held: bool = False
+    """Another open job, this one, holds the unique key; nothing was written."""
     created_ms: int = 0
     """By the clock of Redis; this and the next two only of a new job."""
     entry_id: str = ""
@@ -90,6 +96,7 @@ def submit(job: Submission) -> Call[Submitted]:
             keys.job(job.job_id),
             keys.queue(job.queue),
             keys.DUE,
+            keys.unique(job.namespace, job.type, job.unique_key) if job.unique_key else "",
         ),
         (
             job.content_hash,
@@ -107,6 +114,7 @@ def submit(job: Submission) -> Call[Submitted]:
             job.namespace,
             job.before_ms,
             job.deadline_ms,
+            "existing" if job.use_existing else "fail",
         ),
         _submitted,
     )
@@ -120,9 +128,9 @@ def tag(job: Submission) -> str:
 def _submitted(reply: Any) -> Submitted:
     word, job_id = reply[0], reply[1].decode()
     if word != b"new":
-        return Submitted(job_id, deduplicated=word == b"same", reused=word == b"reused")
+        return Submitted(job_id, word == b"same", word == b"reused", word == b"held")
     created, entry_id, generation = (each.decode() for each in reply[2:])
-    return Submitted(job_id, False, False, int(created), entry_id, generation)
+    return Submitted(job_id, False, False, False, int(created), entry_id, generation)
 
 
 # --- turn ---------------------------------------------------------------------------------------

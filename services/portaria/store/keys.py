@@ -39,6 +39,11 @@ def request(namespace: str, request_id: str) -> str:
     return f"portaria:request:{namespace}:{request_id}"
 
 
+def unique(namespace: str, job_type: str, key: str) -> str:
+    """string: id of the open job that holds a unique key."""
+    return f"portaria:unique:{namespace}:{job_type}:{key}"
+
+
 def effects(job_id: str) -> str:
     """hash: the ledger of a job's effects, until it is purged."""
     return f"portaria:effects:{job_id}"

@@ -106,8 +106,9 @@ class _ConflictPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Confli
     CONFLICT_POLICY_UNSPECIFIED: _ConflictPolicy.ValueType  # 0
     """= FAIL"""
     CONFLICT_POLICY_FAIL: _ConflictPolicy.ValueType  # 1
-    """ALREADY_EXISTS"""
+    """ALREADY_EXISTS / UNIQUE_KEY_HELD, metadata: job_id"""
     CONFLICT_POLICY_USE_EXISTING: _ConflictPolicy.ValueType  # 2
+    """answers the open job, as deduplicated"""
     CONFLICT_POLICY_REPLACE: _ConflictPolicy.ValueType  # 3
     """cancel the live one first"""
 
@@ -116,8 +117,9 @@ class ConflictPolicy(_ConflictPolicy, metaclass=_ConflictPolicyEnumTypeWrapper):
 CONFLICT_POLICY_UNSPECIFIED: ConflictPolicy.ValueType  # 0
 """= FAIL"""
 CONFLICT_POLICY_FAIL: ConflictPolicy.ValueType  # 1
-"""ALREADY_EXISTS"""
+"""ALREADY_EXISTS / UNIQUE_KEY_HELD, metadata: job_id"""
 CONFLICT_POLICY_USE_EXISTING: ConflictPolicy.ValueType  # 2
+"""answers the open job, as deduplicated"""
 CONFLICT_POLICY_REPLACE: ConflictPolicy.ValueType  # 3
 """cancel the live one first"""
 Global___ConflictPolicy: _TypeAlias = ConflictPolicy  # noqa: Y015
@@ -301,7 +303,7 @@ class SubmitOptions(_message.Message):
     ON_RETRY_FIELD_NUMBER: _builtins.int
     priority: Global___Priority.ValueType
     unique_key: _builtins.str
-    """Run at most one live job per key: see on_conflict."""
+    """At most one open job of this type has the key: see on_conflict."""
     on_conflict: Global___ConflictPolicy.ValueType
     @_builtins.property
     def run_time(self) -> _timestamp_pb2.Timestamp: ...

@@ -82,6 +82,7 @@ class JobsServiceServicer:
     def SubmitJob(self, request, context):
         """Hands in one job and answers with its id once it is durable.
         ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for other content
+        UNIQUE_KEY_HELD: another open job holds the unique_key
         RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; nothing was written
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -46,6 +46,7 @@ class JobsServiceStub:
     SubmitJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.SubmitJobRequest, _jobs_service_pb2.SubmitJobResponse]
     """Hands in one job and answers with its id once it is durable.
       ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for other content
+                          UNIQUE_KEY_HELD: another open job holds the unique_key
       RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; nothing was written
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.GetJobRequest, _jobs_service_pb2.GetJobResponse]
@@ -81,6 +82,7 @@ class JobsServiceAsyncStub(JobsServiceStub):
     SubmitJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.SubmitJobRequest, _jobs_service_pb2.SubmitJobResponse]  # type: ignore[assignment]
     """Hands in one job and answers with its id once it is durable.
       ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for other content
+                          UNIQUE_KEY_HELD: another open job holds the unique_key
       RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; nothing was written
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.GetJobRequest, _jobs_service_pb2.GetJobResponse]  # type: ignore[assignment]
@@ -119,6 +121,7 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_jobs_service_pb2.SubmitJobResponse, _abc.Awaitable[_jobs_service_pb2.SubmitJobResponse]]:
         """Hands in one job and answers with its id once it is durable.
           ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for other content
+                              UNIQUE_KEY_HELD: another open job holds the unique_key
           RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; nothing was written
         """
 

@@ -166,7 +166,7 @@ def test_everything_wrong_is_said_at_once(door: Door) -> None:
     request = submission(
         email("nobody", template="none", subject="two\nlines"),
         timeout=Duration(seconds=0),
-        unique_key="k",
+        on_conflict=1,
     )
     request.request_id = ""
 
@@ -176,7 +176,7 @@ def test_everything_wrong_is_said_at_once(door: Door) -> None:
     assert {
         "request_id",
         "spec.options.timeout",
-        "spec.options.unique_key",
+        "spec.options.on_conflict",
         "spec.payload.to",
         "spec.payload.template",
         "spec.payload.subject",
@@ -220,10 +220,7 @@ def test_long_violations_do_not_break_the_answer(door: Door) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_option_that_is_not_served_yet_is_refused(name: str, door: Door) -> None:
     """Never ignored in silence."""
-    values: dict[str, Any] = {
-        "unique_key": "k",
-        "on_conflict": 1,
-    }
+    values: dict[str, Any] = {}
     hook = submission().spec
 
     refusal = refused(door.jobs.SubmitJob, submission(**{name: values.get(name, hook)}))
@@ -241,7 +238,7 @@ def test_a_payload_over_its_types_limit_is_too_large(door: Door) -> None:
 def test_a_facade_names_the_fields_of_its_own_request(door: Door) -> None:
     """`job.to` and `options.timeout`, as its caller knows them."""
     mail = MailServiceStub(door.channel)
-    options = SubmitOptions(timeout=Duration(seconds=0), unique_key="k")
+    options = SubmitOptions(timeout=Duration(seconds=0), on_conflict=1)
 
     wrong = refused(mail.SendEmail, SendEmailRequest(job=email("x"), options=options))
     empty = refused(mail.SendEmail, SendEmailRequest(request_id="r1"))
@@ -249,7 +246,7 @@ def test_a_facade_names_the_fields_of_its_own_request(door: Door) -> None:
     assert wrong.fields == {
         "job.to": "EMAIL_FORMAT",
         "options.timeout": "OUT_OF_RANGE",
-        "options.unique_key": "NOT_SUPPORTED",
+        "options.on_conflict": "NOT_ALLOWED",
         "request_id": "REQUIRED",
     }
     assert empty.fields == {"job": "REQUIRED"}

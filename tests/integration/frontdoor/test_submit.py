@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
 from redis import Redis
 
 from integration.frontdoor.playing import (
@@ -16,7 +17,12 @@ from integration.frontdoor.playing import (
     submission,
 )
 from portaria.v1 import job_pb2
-from portaria.v1.job_pb2 import JOB_STATE_PENDING, JOB_STATE_SCHEDULED, RetryPolicy
+from portaria.v1.job_pb2 import (
+    CONFLICT_POLICY_USE_EXISTING,
+    JOB_STATE_PENDING,
+    JOB_STATE_SCHEDULED,
+    RetryPolicy,
+)
 from portaria.v1.jobs_service_pb2 import GetJobRequest
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 from portaria_workers.mail.v1.mail_service_pb2 import SendEmailRequest
@@ -191,3 +197,19 @@ def test_limits_reach_the_kernel_and_the_answer(door: Door) -> None:
 
     assert job.start_before_time == limits["start_before_time"]
     assert job.deadline == limits["deadline"]
+
+
+def test_a_unique_key_is_held_by_one_open_job(door: Door) -> None:
+    """Refused with the holder's id, or answered with the holder, as asked."""
+    first = door.jobs.SubmitJob(submission(request_id="u1", unique_key="k")).job
+
+    refusal = refused(door.jobs.SubmitJob, submission(request_id="u2", unique_key="k"))
+    existing = door.jobs.SubmitJob(
+        submission(request_id="u3", unique_key="k", on_conflict=CONFLICT_POLICY_USE_EXISTING)
+    )
+
+    assert refusal.code == grpc.StatusCode.ALREADY_EXISTS
+    assert refusal.reason == "UNIQUE_KEY_HELD"
+    assert refusal.detail(error_details_pb2.ErrorInfo).metadata["job_id"] == first.job_id
+    assert (existing.job.job_id, existing.deduplicated) == (first.job_id, True)
+    assert existing.job.unique_key == "k"

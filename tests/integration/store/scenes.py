@@ -32,6 +32,15 @@ def submit_later(_: Kernel) -> Call[Any]:
     return calls.submit(submission("j1", delay_ms=60_000))
 
 
+def submit_with_a_unique_key(_: Kernel) -> Call[Any]:
+    return calls.submit(submission("j1", unique_key="k"))
+
+
+def submit_beside_a_unique_key(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1", unique_key="k")
+    return calls.submit(submission("j2", unique_key="k", use_existing=True))
+
+
 def submit_again(kernel: Kernel) -> Call[Any]:
     kernel.submit("j1")
     return calls.submit(submission("j2", request_id="r-j1"))
@@ -198,7 +207,7 @@ def purge_what_is_due(kernel: Kernel) -> Call[Any]:
 
 
 SCENES: list[Setup] = [
-    submit_now, submit_later, submit_again,
+    submit_now, submit_later, submit_with_a_unique_key, submit_beside_a_unique_key, submit_again,
     claim_across_queues, claim_past_what_is_not_ours, claim_from_empty_queues, finish_in_every_way,
     renew_all,
     recover_a_crash, recover_a_worn_out_job, recover_in_order, recover_an_unknown_incarnation,

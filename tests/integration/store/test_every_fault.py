@@ -129,6 +129,8 @@ def _forget_what_was_never_acknowledged(kernel: Kernel) -> None:
         if "cursor" not in job and job_id not in kernel.queued() + kernel.members(keys.DUE):
             kernel.redis.delete(keys.job(job_id), job["request"])
             kernel.redis.zrem(f"rq:scheduled:{job['origin']}", job_id)
+            if job["unique"] and kernel.redis.pttl(job["unique"]) > 0:
+                kernel.redis.delete(job["unique"])  # it would expire
 
 
 class _Ends:

@@ -113,6 +113,8 @@ def test_every_option_is_served_or_refused() -> None:
         "headers",
         "start_before_time",
         "deadline",
+        "unique_key",
+        "on_conflict",
     }
 
     assert {field.name for field in SubmitOptions.DESCRIPTOR.fields} == served | set(REFUSED)

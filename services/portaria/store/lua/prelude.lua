@@ -100,6 +100,7 @@ local function finish(id, member, job, queue, state, worker, fields)
   call('HSET', 'rq:job:' .. id, 'status', status, 'state', state, 'hold', '', 'cursor', cursor,
     'updated', now, 'ended', now, 'ended_at', iso(), unpack(fields))
   if job.before > 0 or job.deadline > 0 then call('ZREM', 'portaria:expiry', id) end
+  if job.unique ~= '' and call('GET', job.unique) == id then call('DEL', job.unique) end
   call('ZREM', 'rq:wip:' .. queue, member)
 end
 
@@ -123,7 +124,8 @@ end
 -- the script at each call, and so everything behind that id.
 local function read(id)
   local h = redis.pcall('HMGET', 'rq:job:' .. id, 'state', 'hold', 'origin', 'attempt',
-    'failures', 'crashes', 'losts', 'tag', 'ttl', 'request', 'once', 'env', 'before', 'deadline')
+    'failures', 'crashes', 'losts', 'tag', 'ttl', 'request', 'once', 'env', 'before', 'deadline',
+    'unique')
   for i = 1, 12 do
     if not h[i] then return nil end
   end
@@ -131,7 +133,8 @@ local function read(id)
     and tonumber(h[9])) then return nil end
   return {state = h[1], hold = h[2], queue = h[3], attempt = h[4], failures = h[5],
     crashes = h[6], losts = h[7], tag = h[8], ttl = h[9], request = h[10], once = h[11],
-    env = h[12], before = tonumber(h[13] or 0) or 0, deadline = tonumber(h[14] or 0) or 0}
+    env = h[12], before = tonumber(h[13] or 0) or 0, deadline = tonumber(h[14] or 0) or 0,
+    unique = h[15] or ''}
 end
 
 -- The moment from which a waiting job may not begin any more; 0 where there is none. The limit for

@@ -4,11 +4,15 @@
 -- KEYS[2] rq:job:{id}                                 hash
 -- KEYS[3] rq:queue:{queue}                            list
 -- KEYS[4] portaria:due                                zset    id -> milliseconds, where it waits
+-- KEYS[5] portaria:unique:{namespace}:{type}:{key}    string  id of the open job that holds it;
+--                                                             "" where the job has none
 -- ARGV    1 content hash  2 id  3 queue  4 type  5 envelope  6 timeout s  7 delay ms
 --         8 run at ms (0: not given)  9 ttl ms  10 max attempts  11 at most once (0|1)  12 tag
 --         13 namespace  14 start before ms  15 deadline ms (each 0: none)
+--         16 what to do where the unique key is held: fail | existing
 -- returns {"new", id, created ms, cursor, generation}; the same again to a re-sent call
 --         {"same" | "reused", id} to another call with that request_id
+--         {"same" | "held", id} where the unique key is held, as 16 says
 --
 -- The first write is the job's HSET: at maxmemory it is refused, and nothing was written. The
 -- request record follows it, and the placing last; a repeat that finds a record whose job was
@@ -32,6 +36,7 @@ local function place(id, key, queue, due, tag)
     wake(queue)
   end
   call('HSET', key, 'cursor', cursor)
+  if KEYS[5] ~= '' and call('GET', KEYS[5]) == id then call('PERSIST', KEYS[5]) end
   return cursor
 end
 
@@ -60,6 +65,24 @@ if record then
   return {'same', id}
 end
 
+-- A job that ended has released its key; one that was never placed was never acknowledged.
+local function holder_of(unique)
+  local id = unique ~= '' and call('GET', unique)
+  if not id or id == ARGV[2] then return nil end
+  local h = redis.pcall('HMGET', 'rq:job:' .. id, 'state', 'cursor', 'unique')
+  if not h[1] or not h[2] or RQ_STATUS[h[1]] or h[3] ~= unique then return nil end
+  return id
+end
+
+local holder = holder_of(KEYS[5])
+if holder and ARGV[16] == 'existing' then
+  -- So that a repeat has the same answer, also after that job has ended.
+  call('SET', KEYS[1], ARGV[1] .. ' ' .. holder, 'PX', REQUEST_KEPT)
+  return {'same', holder}
+elseif holder then
+  return {'held', holder}
+end
+
 local due = tonumber(ARGV[8])
 if due == 0 then due = now + tonumber(ARGV[7]) end
 local waits = due > now
@@ -70,12 +93,15 @@ call('HSET', KEYS[2],
   'state', waits and 'SCHEDULED' or 'PENDING', 'type', ARGV[4], 'namespace', ARGV[13],
   'env', ARGV[5], 'tag', ARGV[12], 'ttl', ARGV[9], 'max_attempts', ARGV[10], 'once', ARGV[11],
   'request', KEYS[1], 'created', now, 'updated', now, 'due', int(due), 'hold', '', 'attempt', 0,
-  'failures', 0, 'crashes', 0, 'losts', 0, 'before', ARGV[14], 'deadline', ARGV[15])
+  'failures', 0, 'crashes', 0, 'losts', 0, 'before', ARGV[14], 'deadline', ARGV[15],
+  'unique', KEYS[5])
 local before, deadline = tonumber(ARGV[14]), tonumber(ARGV[15])
 if before > 0 or deadline > 0 then
   -- The nearer one; expire.lua writes down what follows it.
   local limit = (before == 0 or (deadline > 0 and deadline < before)) and deadline or before
   call('ZADD', 'portaria:expiry', int(limit), ARGV[2])
 end
+-- With an expiry until the job is placed: cut off in between, nobody would release the key.
+if KEYS[5] ~= '' then call('SET', KEYS[5], ARGV[2], 'PX', REQUEST_KEPT) end
 call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2])
 return new(ARGV[2], now, place(ARGV[2], KEYS[2], ARGV[3], due, ARGV[12]))
