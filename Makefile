@@ -17,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 unexport PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help setup demo up test check proto lock bench clean
+.PHONY: help setup demo up test check proto lock bench chaos clean
 
 ##@ Use
 demo: setup ## Send real mails through the whole system on this machine, watched live
@@ -44,6 +44,9 @@ lock: ## Resolve requirements.lock anew from pyproject.toml
 
 bench: setup ## Measure against the committed baselines, in one run
 	@$(BIN)/python tests/bench/run.py
+
+chaos: setup ## Kill parts of the system for five minutes and prove that nothing is lost (ARGS=--help)
+	@PYTHONPATH=tests:tests/fixtures $(BIN)/python -m robustness.chaos $${ARGS:-}
 
 clean: ## Remove what make made (.venv, caches; .portaria data stays)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

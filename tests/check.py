@@ -26,6 +26,7 @@ TYPED = (
     "tests/typing",
     "tests/stack",
     "tests/bench",
+    "tests/robustness",
     "tests/e2e",
     "tests/conftest.py",
     "tests/project.py",

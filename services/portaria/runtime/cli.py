@@ -28,7 +28,7 @@ def worker(
     from portaria.core.errors import ConfigurationError, PortariaError
     from portaria.core.ids import new_token
     from portaria.runtime.family import Plan
-    from portaria.runtime.worker import Worker, run_workers, wait_for_redis
+    from portaria.runtime.worker import Worker, patiently, run_workers
     from portaria.settings import load_settings
     from portaria.store.connect import connect
 
@@ -37,7 +37,7 @@ def worker(
         logs.configure(level=settings.log_level, style=settings.log_format)
         queues = [queue_name(pool, priority) for priority in PRIORITIES for pool in pools]
         connection = connect(settings.redis_url)
-        wait_for_redis(connection)
+        patiently(connection.ping)
         base = name or f"{socket.gethostname()}.{'+'.join(pools)}.{new_token()[:6]}"
         names = [f"{base}-{number}" for number in range(1, concurrency + 1)]
         plan = Plan(

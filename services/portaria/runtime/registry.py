@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,13 +15,19 @@ from redis.exceptions import RedisError
 from rq import Worker as RqWorker
 from rq.command import PUBSUB_CHANNEL_TEMPLATE
 from rq.utils import utcformat
-from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
+from rq.worker_registration import (
+    REDIS_WORKER_KEYS,
+    WORKERS_BY_QUEUE_KEY,
+    clean_worker_registry,
+)
 
+from portaria.core.errors import ConfigurationError
 from portaria.runtime.family import ChildProcess
 from portaria.runtime.supervisor import Command
 from portaria.store.faults import translated
 
 TICK_EVERY = 1.0
+CLEAN_EVERY = 5.0
 TTL = 30
 """Seconds after which a silent worker disappears from RQ's register."""
 
@@ -31,14 +39,20 @@ class RqRegistry:
         self._workers = {worker.name: worker for worker in workers}
         self._connection = workers[0].connection
         self._pubsub: PubSub | None = None
-        self._next = 0.0
+        self._next = self._next_cleaning = 0.0
         self._suspended = False
         self._done: dict[str, list[float]] = {name: [0, 0, 0.0] for name in self._workers}
 
     def register(self) -> None:
-        """Announces all workers. Raises ValueError where a name is taken by a living one."""
+        """Announces all workers. Raises ConfigurationError where a name is a living one's."""
         for worker in self._workers.values():
-            worker.register_birth()  # type: ignore[no-untyped-call]
+            if self._is_of_the_dead(worker.key):
+                self._connection.delete(worker.key)
+            try:
+                worker.register_birth()  # type: ignore[no-untyped-call]
+            except ValueError:
+                text = f'a worker named "{worker.name}" is alive, or was {TTL} s ago'
+                raise ConfigurationError(text) from None
         self._pubsub = self._connection.pubsub(  # type: ignore[no-untyped-call]
             ignore_subscribe_messages=True
         )
@@ -68,6 +82,9 @@ class RqRegistry:
                 self._write(pipeline, worker, by_name.get(name))
             replies = pipeline.execute()
         self._suspended = bool(replies[0])
+        if now >= self._next_cleaning:
+            self._next_cleaning = now + CLEAN_EVERY
+            self._forget_the_dead()
 
     def buried(self, child: ChildProcess) -> None:
         """Keeps what a dead child did."""
@@ -92,6 +109,21 @@ class RqRegistry:
     def is_suspended(self) -> bool:
         """Whether somebody said `rq suspend`."""
         return self._suspended
+
+    def _forget_the_dead(self) -> None:
+        """RQ's own cleaning of its register, which its maintenance would do."""
+        with translated():
+            for queue in next(iter(self._workers.values())).queues:
+                clean_worker_registry(queue)
+
+    def _is_of_the_dead(self, key: str) -> bool:
+        """Whether who registered there was on this machine, and is gone: killed, and restarted."""
+        found: Any = self._connection.hmget(key, "hostname", "pid")
+        hostname, pid = found
+        if hostname is None or pid is None or hostname.decode() != socket.gethostname():
+            return False
+        # In a container, the number is the same each time.
+        return int(pid) == os.getpid() or not _is_alive(int(pid))
 
     def _write(self, pipeline: Any, worker: RqWorker, child: ChildProcess | None) -> None:
         running = child.running() if child is not None else None
@@ -118,6 +150,15 @@ class RqRegistry:
             pipeline.sadd(WORKERS_BY_QUEUE_KEY % queue, worker.key)
         pipeline.hset(worker.key, mapping=fields)
         pipeline.expire(worker.key, TTL)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def _command(message: dict[str, Any]) -> Command | None:

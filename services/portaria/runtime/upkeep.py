@@ -14,6 +14,7 @@ from portaria.store import Store, calls
 PROMOTE_EVERY = 0.5
 EXPIRE_EVERY = 1.0
 PURGE_EVERY = 10.0
+TIDY_EVERY = 5.0
 _SLICE, _SLICES = 50, 10
 
 
@@ -22,8 +23,14 @@ class Upkeep:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._due = {"renew": 0.0, "reap": 0.0, "promote": 0.0, "expire": 0.0, "purge": 0.0}
-        self._run_id = ""
+        self._due = {
+            "renew": 0.0,
+            "reap": 0.0,
+            "promote": 0.0,
+            "expire": 0.0,
+            "purge": 0.0,
+            "tidy": 0.0,
+        }
         self._is_reachable = True
         self._log = logger()
 
@@ -39,17 +46,17 @@ class Upkeep:
             self._store.run(calls.expire())
         if self._is_due("purge", PURGE_EVERY):
             self._purge()
+        if self._is_due("tidy", TIDY_EVERY):
+            self._store.run(calls.tidy())
 
     def reachable(self, yes: bool) -> None:
-        """Notes whether Redis answers; says so once. A Redis that was away may be another run."""
+        """Notes whether Redis answers; says so once."""
         if yes != self._is_reachable:
             self._is_reachable = yes
             if yes:
                 self._log.info("redis is back")
             else:
                 self._log.warning("redis cannot be reached, waiting for it")
-        if not yes:
-            self._run_id = ""
 
     def _renew(self, children: Sequence[ChildProcess]) -> None:
         if not children:
@@ -67,9 +74,9 @@ class Upkeep:
                 child.slot.renewed(asked_at)
 
     def _reap(self) -> None:
-        self._run_id = self._run_id or self._store.run_id()
         call = calls.reap(
-            run_id=self._run_id,
+            # Asked each time: a restart that is over before anybody notices must be noticed.
+            run_id=self._store.run_id(),
             lost_failure=outcome.loss_failure(),
             doubt_failure=outcome.doubt_failure(),
         )

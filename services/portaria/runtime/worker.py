@@ -10,15 +10,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 from redis import Redis
-from redis.exceptions import RedisError
 from rq import Worker as RqWorker
 
 from portaria import logs
-from portaria.core.errors import ConfigurationError
+from portaria.core.errors import ConfigurationError, StoreUnavailable
 from portaria.core.seal import load_key_ring
 from portaria.core.states import split_queue
 from portaria.jobs.discovery import load_handlers
@@ -28,9 +27,10 @@ from portaria.runtime.supervisor import Supervisor
 from portaria.settings import Settings, load_settings
 from portaria.store import Store
 from portaria.store.connect import reconnect
+from portaria.store.faults import translated
 from portaria.store.wire import Target
 
-HEARTBEAT_TTL = 30
+Answer = TypeVar("Answer")
 
 
 class Worker(RqWorker):
@@ -96,8 +96,8 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
     if threading.active_count() > 1:
         # A lock that such a thread holds at the fork would stay locked in the child for ever.
         log.warning("a handler's module started threads; import them inside the handler")
-    store.prepare()
-    for fault in store.unsafe_settings():
+    patiently(store.prepare)
+    for fault in patiently(store.unsafe_settings):
         log.warning("this redis can lose acknowledged jobs", fault=fault)
     supervisor = Supervisor(
         plan,
@@ -108,7 +108,7 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
         registry=registry,
         grace=settings.grace_seconds,
     )
-    registry.register()
+    patiently(registry.register)
     log.info(
         "worker ready",
         workers=[worker.name for worker in workers],
@@ -123,18 +123,18 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
     return ran
 
 
-def wait_for_redis(connection: Redis) -> None:
-    """Returns once Redis answers; says every few seconds that it does not."""
+def patiently(action: Callable[[], Answer]) -> Answer:
+    """Does it once Redis answers; says every few seconds that it does not."""
     pause = 0.2
     while True:
         try:
-            connection.ping()
-        except (RedisError, OSError) as error:
-            logs.logger().warning("waiting for redis", cause=type(error).__name__)
+            with translated():
+                return action()
+        except StoreUnavailable as error:
+            cause = type(error.__cause__ or error).__name__
+            logs.logger().warning("waiting for redis", cause=cause)
             time.sleep(pause)
             pause = min(5.0, pause * 2)
-        else:
-            return
 
 
 def _quit(message: str) -> NoReturn:

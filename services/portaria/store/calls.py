@@ -350,6 +350,11 @@ def purge(most: int = 50) -> Call[int]:
     return Call(script("purge"), (keys.PURGE, keys.EVENTS), (most,), int)
 
 
+def tidy() -> Call[int]:
+    """Forgets workers that are gone and hold nothing. Answers how many."""
+    return Call(script("tidy"), (keys.HOLDS,), (), int)
+
+
 # --- of a running job ---------------------------------------------------------------------------
 
 

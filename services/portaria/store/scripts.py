@@ -43,4 +43,5 @@ NAMES = (
     "progress",
     "effect",
     "purge",
+    "tidy",
 )

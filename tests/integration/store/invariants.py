@@ -22,6 +22,7 @@ _STAYS = (
     b"portaria:wake:",
     b"portaria:reaper",
     b"rq:queues",
+    b"rq:worker:",
 )
 """What is trimmed, expires, or belongs to no job."""
 

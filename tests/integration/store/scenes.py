@@ -206,6 +206,17 @@ def purge_what_is_due(kernel: Kernel) -> Call[Any]:
     return calls.purge()
 
 
+def tidy_after_the_dead(kernel: Kernel) -> Call[Any]:
+    """One that is gone and holds nothing, one that is gone and holds a job, one that lives."""
+    for worker in ("idle", "holding", "living"):
+        kernel.submit(f"of-{worker}")
+        claim = kernel.claim(worker)
+        if worker != "holding":
+            kernel.turn(worker, ended(claim), want=0)
+    kernel.redis.hset("rq:worker:living", "state", "idle")
+    return calls.tidy()
+
+
 SCENES: list[Setup] = [
     submit_now, submit_later, submit_with_a_unique_key, submit_beside_a_unique_key, submit_again,
     claim_across_queues, claim_past_what_is_not_ours, claim_from_empty_queues, finish_in_every_way,
@@ -214,6 +225,7 @@ SCENES: list[Setup] = [
     reap_a_silent_worker, reap_after_a_gap,
     expire_what_is_late, claim_past_what_is_late,
     promote_what_is_due, report_progress, begin_an_effect, end_an_effect, purge_what_is_due,
+    tidy_after_the_dead,
 ]  # fmt: skip
 
 __all__ = ["CRASHED", "SCENES"]

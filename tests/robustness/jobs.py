@@ -1,0 +1,144 @@
+"""Checks of jobs: nothing lost, nothing stuck, one end each, no step that may not be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from robustness.evidence import Check, Evidence
+from robustness.stream import TERMINAL, Change
+from robustness.workload import KINDS
+
+CRASH_BUDGET, LOSS_BUDGET = 3, 10
+
+# The states of a job and what may follow, as the contract has them. Nobody cancels here.
+FOLLOWS = {
+    "-": {"PENDING", "SCHEDULED"},
+    "SCHEDULED": {"PENDING"},
+    "PENDING": {"RUNNING"},
+    "RUNNING": {"SUCCEEDED", "FAILED", "RETRYING", "PENDING"},
+    "RETRYING": {"PENDING"},
+}
+
+
+def check_jobs(evidence: Evidence) -> list[Check]:
+    """All of them."""
+    return [
+        Check("lost: acknowledged, and no record or nothing that would run it", _lost(evidence)),
+        Check("stuck: not done long after all was healed", _stuck(evidence)),
+        Check("more or less than one terminal state told", _ends(evidence)),
+        Check("changes that the automaton does not allow", list(_steps(evidence))),
+        Check("counters that contradict the changes", list(_counters(evidence))),
+        Check("ended otherwise than its kind can", list(_outcomes(evidence))),
+        Check("the door tells another state than the record", _told(evidence)),
+    ]
+
+
+def _open(evidence: Evidence) -> dict[str, str]:
+    jobs = evidence.look.jobs
+    states = {job_id: jobs[job_id]["state"] for job_id in evidence.kinds if job_id in jobs}
+    return {job_id: state for job_id, state in states.items() if state not in TERMINAL}
+
+
+def _reachable(evidence: Evidence) -> set[str]:
+    """Whom a queue, a moment or a lease will bring back."""
+    look = evidence.look
+    found = {job_id for ids in look.queued.values() for job_id in ids}
+    found |= set(look.registries.get("portaria:due", ()))
+    for key, members in look.registries.items():
+        if key.startswith("rq:wip:"):
+            held = (member.rpartition(":") for member in members)
+            found |= {i for i, _, token in held if look.jobs.get(i, {}).get("hold") == token}
+    return found
+
+
+def _lost(evidence: Evidence) -> list[str]:
+    missing = [f"{job_id}: no record" for job_id in evidence.kinds.keys() - evidence.look.jobs]
+    reachable = _reachable(evidence)
+    nowhere = [
+        f"{job_id}: {state}, in no queue, lease or waiting list"
+        for job_id, state in _open(evidence).items()
+        if job_id not in reachable
+    ]
+    return missing + nowhere
+
+
+def _stuck(evidence: Evidence) -> list[str]:
+    reachable = _reachable(evidence)
+    return [f"{i}: {state}" for i, state in _open(evidence).items() if i in reachable]
+
+
+def _ends(evidence: Evidence) -> list[str]:
+    return [
+        f"{job_id}: {ends}"
+        for job_id, life in evidence.lives.items()
+        if len(ends := [each.state for each in life if each.state in TERMINAL]) != 1
+    ]
+
+
+def _steps(evidence: Evidence) -> Iterator[str]:
+    for job_id, life in evidence.lives.items():
+        fault = _first_fault(life)
+        if fault:
+            yield f"{job_id}: {fault} in {_story(life)}"
+
+
+def _first_fault(life: Sequence[Change]) -> str:
+    state, attempt = "-", 0
+    for change in life:
+        if change.state not in FOLLOWS.get(state, set()):
+            return f"{change.state} after {state}"
+        if change.previous != state:
+            return f"{change.state} says that {change.previous} was before, not {state}"
+        expected = attempt + (change.state == "RUNNING")
+        if change.attempt != expected:
+            return f"attempt {change.attempt} instead of {expected}"
+        state, attempt = change.state, change.attempt
+    return ""
+
+
+def _counters(evidence: Evidence) -> Iterator[str]:
+    for job_id, job in evidence.look.jobs.items():
+        life = evidence.lives.get(job_id, ())
+        steps = Counter((a.state, b.state) for a, b in pairwise(life))
+        runs = sum(change.state == "RUNNING" for change in life)
+        number = {name: int(job[name] or 0) for name in ("attempt", "failures", "crashes", "losts")}
+        deaths, back = number["crashes"] + number["losts"], steps["RUNNING", "PENDING"]
+        # The last of a budget ends the job instead of giving it back.
+        spent = number["crashes"] >= CRASH_BUDGET or number["losts"] >= LOSS_BUDGET
+        own_end = steps["RUNNING", "FAILED"] and not spent
+        failures = steps["RUNNING", "RETRYING"] + own_end
+        if job["state"] != (life[-1].state if life else ""):
+            yield f"{job_id}: the record says {job['state']}, the stream {_story(life)}"
+        elif number["attempt"] != runs or back < deaths - spent or number["failures"] != failures:
+            yield f"{job_id}: {number} in {_story(life)}"
+        elif number["crashes"] > CRASH_BUDGET or number["losts"] > LOSS_BUDGET:
+            yield f"{job_id}: beyond its budget, {number}"
+        elif job["hold"] and job["state"] in TERMINAL:
+            yield f"{job_id}: {job['state']} and held"
+
+
+def _outcomes(evidence: Evidence) -> Iterator[str]:
+    for job_id, name in evidence.kinds.items():
+        job = evidence.look.jobs.get(job_id)
+        if job is None or job["state"] not in TERMINAL:
+            continue
+        kind, failures = KINDS[name], int(job["failures"] or 0)
+        killed = int(job["crashes"] or 0) >= CRASH_BUDGET or int(job["losts"] or 0) >= LOSS_BUDGET
+        if job["state"] == "FAILED" and killed:
+            continue
+        if job["state"] != kind.end or kind.failures not in (None, failures):
+            yield f"{job_id}: a {name} job is {job['state']} after {failures} failures"
+
+
+def _told(evidence: Evidence) -> list[str]:
+    return [
+        f"{job_id}: told {state}, recorded {record}"
+        for job_id, state in evidence.told.items()
+        if state != (record := evidence.look.jobs.get(job_id, {}).get("state"))
+    ]
+
+
+def _story(life: Sequence[Change]) -> str:
+    return " ".join(f"{c.state}/{c.attempt}@{c.worker}" for c in life)

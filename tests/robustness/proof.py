@@ -1,0 +1,184 @@
+"""One run: everything starts, is worked and harmed, heals, comes to rest, and is judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from redis.exceptions import RedisError
+
+from portaria.client import Client, NotFound
+from portaria.v1.job_pb2 import JobState
+from robustness.evidence import Evidence
+from robustness.feeding import Caller, Pace
+from robustness.journal import Said, read
+from robustness.look import Look, let_registrations_lapse, look
+from robustness.nemesis import Nemesis, Strike
+from robustness.orphans import orphans
+from robustness.receiver import deliveries
+from robustness.report import Report, judge
+from robustness.schedule import Dose, schedule
+from robustness.stream import Stream, plain
+from robustness.system import System
+from robustness.workload import KINDS, SIMPLE, Workload
+
+_STEP = 0.005
+_SAMPLE = 200
+_TELL_EVERY = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How large a run is."""
+
+    seed: int
+    jobs: int
+    """Orders; nearly all are acknowledged."""
+    dose: Dose
+    parents: int = 5
+    children: int = 2
+    callers: int = 4
+    cut: float = 0.02
+    patience: float = 30.0
+    """Seconds after the healing in which every job must be done."""
+    tidy: float = 15.0
+    """Seconds after that in which what belonged to the dead must be gone."""
+    against: str = ""
+    """"blpop": the oracle is tried on workers that lose jobs."""
+
+
+def prove(plan: Plan, folder: Path, say: Callable[[str], None] = lambda _: None) -> Report:
+    """Runs and judges. Nothing of it is left but what is in `folder`. From a main thread only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    system = System(folder, plan.seed, plan.cut)
+    try:
+        system.start(parents=plan.parents, children=plan.children, against=plan.against)
+        return _Run(plan, system, folder, say).judged()
+    finally:
+        system.stop()
+
+
+class _Run:
+    def __init__(
+        self, plan: Plan, system: System, folder: Path, say: Callable[[str], None]
+    ) -> None:
+        self._plan = plan
+        self._system = system
+        self._folder = folder
+        self._say = say
+        self._redis = plain(system.redis.url)
+        self._stream = Stream(system.redis.url)
+        self._events = schedule(plan.seed, plan.dose)
+        self._callers: list[Caller] = []
+
+    def judged(self) -> Report:
+        """The whole run."""
+        started = time.monotonic()
+        self._stream.start()
+        try:
+            strikes = self._harm()
+            harmed = time.monotonic()
+            self._say("healed, waiting for the last job")
+            self._come_to_rest()
+            rested = time.monotonic()
+            evidence = self._evidence(strikes)
+        finally:
+            self._stream.stop()
+            self._redis.close()
+        report = judge(self._plan.seed, self._events, evidence)
+        figures = {
+            **report.figures,
+            "replies cut": self._system.cuts,
+            "seconds harmed": round(harmed - started, 1),
+            "seconds until the last job was done": round(rested - harmed, 1),
+        }
+        return Report(report.seed, report.events, figures, report.checks, evidence)
+
+    def _harm(self) -> list[Strike]:
+        plan, system = self._plan, self._system
+        kinds = SIMPLE if plan.against else tuple(KINDS)
+        workload = Workload(plan.seed, system.receiver, kinds)
+        pace = Pace(plan.jobs, plan.jobs / plan.dose.seconds)
+        self._callers = [
+            Caller(n, workload=workload, pace=pace, doors=system.addresses, folder=self._folder)
+            for n in range(plan.callers)
+        ]
+        for caller in self._callers:
+            caller.start()
+        nemesis = Nemesis(system, self._stream, self._events)
+        until = time.monotonic() + plan.dose.seconds + plan.patience
+        tell_at = time.monotonic() + _TELL_EVERY
+        while not nemesis.is_done and time.monotonic() < until:
+            nemesis.step()
+            system.tend()
+            if time.monotonic() >= tell_at:
+                tell_at += _TELL_EVERY
+                acknowledged = sum(caller.acknowledged for caller in self._callers)
+                self._say(f"{acknowledged} acknowledged, {len(nemesis.strikes)} blows")
+            time.sleep(_STEP)
+        system.heal()
+        self._tend(lambda: not any(caller.is_alive() for caller in self._callers), plan.patience)
+        pace.stopped.set()
+        for caller in self._callers:
+            caller.join(10)
+        return nemesis.strikes
+
+    def _come_to_rest(self) -> None:
+        wanted = set(self._said().acks.values())
+        self._tend(lambda: wanted <= self._stream.ended, self._plan.patience, every=0.05)
+
+    def _evidence(self, strikes: list[Strike]) -> Evidence:
+        system, said = self._system, self._said()
+        told = self._told(list(said.acks.values()))
+        let_registrations_lapse(self._redis, system.all_workers() - system.living_workers())
+        applied, attempts = deliveries(system.database)
+
+        def now() -> Evidence:
+            return Evidence(
+                said=said,
+                lives=dict(self._stream.lives),
+                look=self._look(),
+                applied=applied,
+                deliveries=attempts,
+                living=frozenset(system.living_workers()),
+                strikes=strikes,
+                told=told,
+                traces=system.traces(),
+            )
+
+        # What belonged to the dead goes with the next rounds of the living.
+        self._tend(lambda: orphans(now()) == 0, self._plan.tidy, every=0.5)
+        return now()
+
+    def _look(self) -> Look:
+        return look(self._redis)
+
+    def _told(self, job_ids: list[str]) -> dict[str, str]:
+        """What the second door says of some jobs."""
+        sample = Random(self._plan.seed).sample(job_ids, min(_SAMPLE, len(job_ids)))
+        told = {}
+        with Client(self._system.addresses[-1]) as client:
+            for job_id in sample:
+                try:
+                    state = JobState.Name(client.get(job_id).state).removeprefix("JOB_STATE_")
+                except NotFound:
+                    state = "none"
+                told[job_id] = state
+        return told
+
+    def _said(self) -> Said:
+        return read(self._folder.glob("caller-*.jsonl"))
+
+    def _tend(self, held: Callable[[], bool], within: float, *, every: float = _STEP) -> None:
+        """Keeps the system up until something holds, or time is up: the checks will tell."""
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            with suppress(RedisError, OSError):
+                if held():
+                    return
+            self._system.tend()
+            time.sleep(every)
