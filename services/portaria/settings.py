@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -45,9 +45,9 @@ class Settings(BaseModel):
     """The sender of every mail."""
     link_base: str = "https://portaria.example"
     """What links in mails begin with; never taken from a payload."""
-    log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)$")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     """debug, info, warning or error."""
-    log_format: str = Field(default="auto", pattern=r"^(auto|pretty|json)$")
+    log_format: Literal["auto", "pretty", "json"] = "auto"
     """pretty, json, or auto: pretty on a terminal."""
     grace_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long a stopping process lets running work finish."""
@@ -123,11 +123,17 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False, include_context=False):
             name = PREFIX + str(fault["loc"][0]).upper()
-            wrong.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+            wrong.append(f"{name}: {_plainly(fault['msg'])}")
         settings = None
     if wrong or settings is None:
         raise ConfigurationError("\n".join(["the settings cannot be used:", *wrong]))
     return settings
+
+
+def _plainly(message: str) -> str:
+    """Without the validator's own preambles."""
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return message.replace("should be", "must be").replace("should match", "must match")
 
 
 def _near(name: str, known: set[str]) -> str:

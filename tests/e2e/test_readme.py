@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stack import Stack
+from stack import Processes, Stack
 
 TOP = Path(__file__).parents[2]
 README = (TOP / "README.md").read_text()
@@ -42,31 +42,33 @@ def test_a_new_job_type_takes_three_files() -> None:
     ]
 
 
+def _blocks() -> tuple[str, str]:
+    """The commands of the first and of the second terminal."""
+    section = README.partition("Then stubs, and everything up")[2].partition("\n## ")[0]
+    first, second = re.findall(r"^```\n(.*?)^```", section, re.M | re.S)
+    return first, second
+
+
 @pytest.mark.timeout(90)
-def test_another_teams_package_runs_as_the_readme_says(stack: Stack, tmp_path: Path) -> None:
-    """The three files, the commands under them, and the job's result on the terminal."""
+def test_another_teams_package_runs_as_the_readme_says(
+    processes: Processes, tmp_path: Path
+) -> None:
+    """The three files, then the commands to the letter, in two terminals."""
     folder = tmp_path / "shop"
     _write(folder, _files())
+    up, submit = _blocks()
 
-    where = (str(folder), "--out", str(folder), "--under", "shop_jobs")
-    generate = stack.processes.portaria("generate", "generate", *where)
-    assert generate.wait(30) == 0
-    env: dict[str, Any] = {
-        "PORTARIA_JOBS": "portaria_workers,shop_jobs",
-        "PYTHONPATH": str(folder),
-    }
-    tests = ("-m", "pytest", "-q", "--rootdir", str(folder), str(folder / "tests"))
-    tested = stack.processes.python("tests", *tests, **env)
-    stack.door(**env)
-    stack.worker("stock", concurrency=2, **env)
-    payload = '{"articles": ["pen", "ink"]}'
-    submit = stack.processes.portaria(
-        "submit", "submit", "CountShelf", "--json", payload, "--watch", **env
-    )
+    first = processes.start("first", "bash", "-ec", f"cd {folder}\n{up}", PYTHONPATH="")
+    first.wait_for("Portaria is up", within=40)
+    second = processes.start("second", "bash", "-ec", f"cd {folder}\n{submit}", PYTHONPATH="")
+    test = f"cd {folder} && python -m pytest -q --rootdir . tests"
+    tested = processes.start("tests", "bash", "-ec", test, PYTHONPATH=str(folder))
 
-    assert tested.wait(30) == 0
-    assert submit.wait(30) == 0
-    assert re.search(r'"count":\s*2', submit.output())
+    assert second.wait(30) == 0, second.output()
+    assert re.search(r'"count":\s*2', second.output())
+    assert tested.wait(30) == 0, tested.output()
+    first.terminate()
+    assert first.wait(20) is not None
 
 
 @pytest.mark.timeout(90)

@@ -60,6 +60,7 @@ class Lab:
             delay,
             before_ms=self._moment(start_before),
             deadline_ms=self._moment(deadline),
+            at_most_once=job_type.at_most_once,
         )
         return job_id
 
@@ -80,6 +81,7 @@ class Lab:
         *,
         before_ms: int = 0,
         deadline_ms: int = 0,
+        at_most_once: bool = False,
     ) -> None:
         """Queues a job with an envelope as it is."""
         submission = Submission(
@@ -94,6 +96,7 @@ class Lab:
             delay_ms=int(delay.total_seconds() * 1000),
             ttl_ms=3_600_000,
             max_attempts=3,
+            at_most_once=at_most_once,
             before_ms=before_ms,
             deadline_ms=deadline_ms,
         )

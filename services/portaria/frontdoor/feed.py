@@ -13,13 +13,14 @@ from dataclasses import replace
 
 from portaria.core.errors import CursorExpired, PortariaError, StoreUnavailable
 from portaria.frontdoor.cursor import Cursor, entry_order, is_trimmed
+from portaria.frontdoor.frames import readable
 from portaria.frontdoor.index import Index
 from portaria.frontdoor.prompt import PATIENCE
 from portaria.frontdoor.selector import Selector
 from portaria.frontdoor.subscription import MOST_CHANGES, Report, Subscription
 from portaria.logs import logger
 from portaria.store import AsyncStore
-from portaria.store.events import job_id_of, parse_progress, parse_state
+from portaria.store.events import job_id_of, parse_progress
 
 BLOCK_MS = 1_000
 WATCHED_SECONDS = 30
@@ -155,25 +156,32 @@ class Feed:
         reports: list[tuple[bytes, bytes, bytes]],
     ) -> int:
         """How many were watched. In one go, so that position and subscriptions always agree."""
-        count = 0
-        for entry_id, packed in changes:
-            if self._index.may_interest(job_id_of(packed)):
-                count += 1
-                change = parse_state(entry_id, packed)
-                for each in self._index.interested(job_id_of(packed), change.tag):
-                    each.offer_change(change)
-        for entry_id, packed, body in reports:
-            if self._index.may_interest(job_id_of(packed)):
-                count += 1
-                report = Report(entry_order(entry_id)[0], parse_progress(packed, body))
-                for each in self._index.interested(job_id_of(packed), report.event.tag):
-                    if each.wants_progress:
-                        each.offer_report(report)
+        count = sum(self._hand_out_change(*each) for each in changes)
+        count += sum(self._hand_out_report(*each) for each in reports)
         if changes:
             self._position = replace(self._position, entry_id=changes[-1][0].decode())
         if reports:
             self._progress_position = reports[-1][0].decode()
         return count
+
+    def _hand_out_change(self, entry_id: bytes, packed: bytes) -> bool:
+        if not self._index.may_interest(job_id_of(packed)):
+            return False
+        change = readable(entry_id, packed)
+        if change is not None:
+            for each in self._index.interested(job_id_of(packed), change.tag):
+                each.offer_change(change)
+        return True
+
+    def _hand_out_report(self, entry_id: bytes, packed: bytes, body: bytes) -> bool:
+        if not self._index.may_interest(job_id_of(packed)):
+            return False
+        with suppress(ValueError):  # written by others: progress is no promise
+            report = Report(entry_order(entry_id)[0], parse_progress(packed, body))
+            for each in self._index.interested(job_id_of(packed), report.event.tag):
+                if each.wants_progress:
+                    each.offer_report(report)
+        return True
 
     async def _tell_watched(self) -> None:
         await self._store.keep_watched(WATCHED_SECONDS)

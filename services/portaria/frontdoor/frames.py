@@ -15,8 +15,9 @@ from portaria.frontdoor.convert import (
 )
 from portaria.frontdoor.cursor import entry_order
 from portaria.frontdoor.subscription import Report
+from portaria.logs import logger
 from portaria.store import JobRecord
-from portaria.store.events import REMOVED, StateEvent
+from portaria.store.events import REMOVED, StateEvent, parse_state
 from portaria.v1 import job_pb2
 from portaria.v1.job_pb2 import Job, JobState
 from portaria.v1.jobs_service_pb2 import JobEvent
@@ -24,6 +25,18 @@ from portaria.v1.jobs_service_pb2 import JobEvent
 FRAME_BYTES = 1024 * 1024
 _TIMED = (State.SCHEDULED, State.RETRYING)
 _BEGUN = (State.RUNNING, State.CANCELLING)
+
+
+def readable(entry_id: bytes, packed: bytes) -> StateEvent | None:
+    """A state change; None for what no script of ours wrote, which goes to the log."""
+    try:
+        change = parse_state(entry_id, packed)
+        if change.state != REMOVED:
+            State(change.state)
+    except ValueError:
+        logger().error("an event that cannot be read is skipped", entry=entry_id.decode())
+        return None
+    return change
 
 
 def snapshot_event(job: Job) -> JobEvent:

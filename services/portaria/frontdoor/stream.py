@@ -18,6 +18,7 @@ from portaria.frontdoor.frames import (
     in_order,
     needs_record,
     progress_event,
+    readable,
     removed_event,
     run_ended,
     snapshot_event,
@@ -28,7 +29,7 @@ from portaria.frontdoor.plan import WatchPlan
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.subscription import Report, Subscription
 from portaria.store import JobRecord
-from portaria.store.events import REMOVED, StateEvent, job_id_of, parse_state
+from portaria.store.events import REMOVED, StateEvent, job_id_of
 from portaria.v1.job_pb2 import JOB_VIEW_BASIC
 from portaria.v1.jobs_service_pb2 import JobEvent, WatchJobsResponse
 
@@ -80,12 +81,12 @@ class Stream:
         while entries := await self._patiently(
             lambda: self.store.history(self._reached.entry_id, until)
         ):
-            changes = [
-                parse_state(entry_id, packed)
+            read = [
+                readable(entry_id, packed)
                 for entry_id, packed in entries
                 if not wanted or job_id_of(packed) in wanted
             ]
-            changes = [each for each in changes if self.plan.selector.matches(each.tag)]
+            changes = [each for each in read if each and self.plan.selector.matches(each.tag)]
             reached = replace(self._reached, entry_id=entries[-1][0].decode())
             if changes:
                 await self._tell(changes, {}, reached)

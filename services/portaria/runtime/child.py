@@ -96,6 +96,7 @@ class Child:
                 turn = self._turn(want, in_hand)
             except StoreUnavailable:
                 return Exit.STOPPED
+            self._executor.settle()
             in_hand = []
             if turn.word == "gone":
                 return Exit.GONE
@@ -125,18 +126,16 @@ class Child:
             # With a finished job in hand it is worth waiting for Redis, until the grace is over.
             give_up=lambda: self._slot.stop and not finished,
         )
+        for ended, taken in zip(finished, turn.taken, strict=False):
+            if not taken:
+                self._log.warning("job lost to another worker", job_id=ended.job_id)
         for job_id in turn.refused:
             self._log.error("refused what is no job of ours", job_id=job_id)
         return turn
 
     def _execute(self, turn: Turn) -> list[Finished]:
-        finished = []
-        for claim in turn.claims:
-            self._ran += 1
-            ended = self._executor.execute(claim)
-            if ended is not None:
-                finished.append(ended)
-        return finished
+        self._ran += len(turn.claims)
+        return [self._executor.execute(claim) for claim in turn.claims]
 
     def _ending(self) -> Exit | None:
         plan = self._plan
@@ -184,6 +183,7 @@ class Child:
 
     def _heed(self, ready: Sequence[object]) -> None:
         if self._control in ready and not self._control.recv(64):
+            self._slot.leave(Exit.STOPPED)
             os._exit(Exit.STOPPED)  # the parent is gone; its death signal is on the way
 
 
@@ -203,13 +203,15 @@ def run_child(
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(Exit.STOPPED)
-        # Ctrl-C reaches the whole process group; only the parent decides what follows.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # Ctrl-C reaches the whole process group; only the parent decides what follows. Not SIG_IGN:
+        # the programs that a handler starts would inherit it, and could not be terminated.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: None)
         signal.set_wakeup_fd(-1)
         random.seed()
         child = Child(plan, handlers=handlers, ring=ring, slot=slot, control=control)
         status = child.run()
+        slot.leave(status)
     except BaseException:
         logger(worker=plan.worker).exception("the worker's child failed")
     finally:

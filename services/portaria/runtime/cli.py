@@ -28,7 +28,7 @@ def worker(
     from portaria.core.errors import ConfigurationError, PortariaError
     from portaria.core.ids import new_token
     from portaria.runtime.family import Plan
-    from portaria.runtime.worker import Worker, patiently, run_workers
+    from portaria.runtime.worker import Worker, check_pools, patiently, run_workers
     from portaria.settings import load_settings
     from portaria.store.connect import connect
 
@@ -36,6 +36,7 @@ def worker(
         settings = load_settings()
         logs.configure(level=settings.log_level, style=settings.log_format)
         queues = [queue_name(pool, priority) for priority in PRIORITIES for pool in pools]
+        check_pools(queues, settings)
         connection = connect(settings.redis_url)
         patiently(connection.ping)
         base = name or f"{socket.gethostname()}.{'+'.join(pools)}.{new_token()[:6]}"

@@ -51,10 +51,11 @@ class Executor:
         self._rng = Random()
         self._runner: asyncio.Runner | None = None
         self._hold: RunningHold | None = None
+        self._unsettled: tuple[bool, float] | None = None
         self._log = logger()
 
-    def execute(self, claim: Claim) -> Finished | None:
-        """Runs one job to its end; None where its hold was lost, so that nobody wants to know."""
+    def execute(self, claim: Claim) -> Finished:
+        """Runs one job to its end. `settle` must follow once the store knows of it."""
         started = time.monotonic()
         try:
             envelope = self._open(claim)
@@ -76,10 +77,17 @@ class Executor:
         finished = self._run(claim, envelope, timeout)
         self._reporter.drop()
         seconds = time.monotonic() - started
-        ok = finished is not None and finished.verdict == "succeeded"
-        self._slot.end(failed=not ok, seconds=seconds)
+        self._slot.report(claim.job_id, claim.token, started)
+        self._unsettled = (finished.verdict != "succeeded", seconds)
         self._tell(claim, envelope, finished, seconds)
         return finished
+
+    def settle(self) -> None:
+        """The store has answered: what was executed last is over."""
+        if self._unsettled is not None:
+            failed, seconds = self._unsettled
+            self._slot.end(failed=failed, seconds=seconds)
+            self._unsettled = None
 
     def close(self) -> None:
         """Ends the event loop of async handlers."""
@@ -99,7 +107,7 @@ class Executor:
             raise PermanentError("SEAL_BROKEN", "its envelope is another job's")
         return envelope
 
-    def _run(self, claim: Claim, envelope: Envelope, timeout: float) -> Finished | None:
+    def _run(self, claim: Claim, envelope: Envelope, timeout: float) -> Finished:
         options = envelope.spec.options
         name = envelope.spec.payload.type_url.rpartition("/")[2]
         run = Run(
@@ -128,7 +136,10 @@ class Executor:
                 run, self._ring, result, progress=hold.progress, warnings=hold.warnings
             )
         except HoldLost:
-            return None
+            # Whoever has the job now is not disturbed: the token is no longer the job's. And should
+            # it still be, the job goes on elsewhere instead of being held by nobody who runs it.
+            again = RetryLater(timedelta(), "its hold was taken for lost")
+            return outcome.failed(run, again, rng=self._rng, progress=hold.progress)
         except BaseException as raised:
             error = _named(raised, claim, timeout)
             # SystemExit, KeyboardInterrupt and GeneratorExit of a handler are its failure, too:
@@ -175,10 +186,8 @@ class Executor:
         if hold is not None and hold.job_id == job_id:
             hold.hear(word)
 
-    def _tell(
-        self, claim: Claim, envelope: Envelope, finished: Finished | None, seconds: float
-    ) -> None:
-        if finished is not None and finished.verdict == "succeeded":
+    def _tell(self, claim: Claim, envelope: Envelope, finished: Finished, seconds: float) -> None:
+        if finished.verdict == "succeeded":
             self._log.debug("job succeeded", job_id=claim.job_id, attempt=claim.attempt)
             return
         fields: dict[str, Any] = {
@@ -187,14 +196,11 @@ class Executor:
             "attempt": claim.attempt,
             "seconds": round(seconds, 4),
         }
-        if finished is None:
-            self._log.warning("job lost to another worker", **fields)
-        else:
-            failure = Failure.FromString(finished.failure)
-            fields |= {"reason": failure.reason, "retry_in": finished.wait_ms / 1000}
-            if finished.verdict == "failed":
-                del fields["retry_in"]
-            self._log.warning(f"job {_WORDS[finished.verdict.value]}", **fields)
+        failure = Failure.FromString(finished.failure)
+        fields |= {"reason": failure.reason, "retry_in": finished.wait_ms / 1000}
+        if finished.verdict == "failed":
+            del fields["retry_in"]
+        self._log.warning(f"job {_WORDS[finished.verdict.value]}", **fields)
 
 
 _WORDS = {"failed": "failed", "retry": "failed, will be retried", "later": "put off"}

@@ -90,11 +90,11 @@ class ChildProcess:
         os.kill(self.pid, signal.SIGSTOP)
         for _ in range(_FREEZE_TRIES):
             # Until the stop took effect, the page may still change.
-            _, status = os.waitpid(self.pid, os.WUNTRACED | os.WNOHANG)
-            if status and not os.WIFSTOPPED(status):
+            pid, status = os.waitpid(self.pid, os.WUNTRACED | os.WNOHANG)
+            if pid and not os.WIFSTOPPED(status):
                 self._status = os.waitstatus_to_exitcode(status)
                 return None
-            if status or self._is_stopped():
+            if pid or self._is_stopped():
                 break
             time.sleep(0.001)
         if not self.slot.is_whole():

@@ -94,7 +94,7 @@ class RunningHold:
 
     def is_cancelled(self) -> bool:
         """See Hold."""
-        return CANCEL in (self._heard, self._slot.word_about(self.job_id))
+        return CANCEL in (self._heard, self._slot.word_about(self.job_id, self.token))
 
     def hear(self, word: str) -> None:
         """A reply of Redis said "cancel" or "lost", sooner than the parent could."""
@@ -103,7 +103,7 @@ class RunningHold:
     def _check(self) -> None:
         """Waits while the lease is not renewed: Redis is away, or the parent stands still."""
         while True:
-            word = self._heard or self._slot.word_about(self.job_id)
+            word = self._heard or self._slot.word_about(self.job_id, self.token)
             if word == LOST:
                 raise HoldLost
             if word == CANCEL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 from google.protobuf.message import DecodeError
@@ -59,7 +60,7 @@ class Justice:
     def stop_job(self, child: ChildProcess, job_id: str) -> None:
         """RQ's stop-job: kills the child if, frozen, it runs that very job."""
         frozen = child.freeze()
-        if frozen is not None and frozen.job_id == job_id:
+        if frozen is not None and frozen.job_id == job_id and frozen.timeout != math.inf:
             child.kill(Sentence.STOPPED)
         else:
             child.thaw()

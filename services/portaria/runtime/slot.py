@@ -6,6 +6,7 @@ The child writes the upper half, the parent the lower; each half has one writer.
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 # before, began, timeout, job id, token, done, failed, busy seconds, after
 _CHILD = struct.Struct("<Qdd36s32sQQdQ")
 _PARENT_AT = 1024
-# last renewal, job that a word is about, the word, stop, paused
-_PARENT = struct.Struct("<d36sBBB")
+# last renewal, hold (job id, token) that a word is about, the word, stop, paused
+_PARENT = struct.Struct("<d36s32sBBB")
+# how the child ended, in its own words
+_EXIT_AT = 2048
 _RENEWED = struct.Struct("<d")
 
 LOST, CANCEL = 1, 2
@@ -59,8 +62,14 @@ class Slot:
         """A job begins."""
         self._write(job_id, token, began, timeout)
 
+    def report(self, job_id: str, token: str, began: float) -> None:
+        """Its handler returned; the store does not know yet, so it may not be begun again free of
+        charge. No timeout counts any more.
+        """
+        self._write(job_id, token, began, math.inf)
+
     def end(self, *, failed: bool, seconds: float) -> None:
-        """It ended."""
+        """The store knows that it ended."""
         self._done += not failed
         self._failed += failed
         self._busy += seconds
@@ -76,6 +85,10 @@ class Slot:
         )  # fmt: skip
         struct.pack_into("<Q", page, _CHILD.size - 8, count)
 
+    def leave(self, status: int) -> None:
+        """The child ends of its own will, with this exit status."""
+        self._page[_EXIT_AT] = status
+
     # --- the parent reads -----------------------------------------------------------------------
 
     def is_whole(self) -> bool:
@@ -89,6 +102,10 @@ class Slot:
         name = job_id.rstrip(b"\0").decode()
         return Running(name, token.rstrip(b"\0").decode(), began, timeout) if name else None
 
+    def left_with(self) -> int:
+        """What `leave` said; 0 where the child ended otherwise."""
+        return self._page[_EXIT_AT]
+
     def counts(self) -> Counts:
         """What the child did so far."""
         row = _CHILD.unpack_from(self._page, 0)
@@ -100,10 +117,11 @@ class Slot:
         """The leases of this child were prolonged."""
         _RENEWED.pack_into(self._page, _PARENT_AT, moment)
 
-    def tell(self, job_id: str, word: int) -> None:
-        """LOST or CANCEL, about one job; the child ignores it for any other."""
-        moment, _, _, stop, paused = _PARENT.unpack_from(self._page, _PARENT_AT)
-        _PARENT.pack_into(self._page, _PARENT_AT, moment, job_id.encode(), word, stop, paused)
+    def tell(self, job_id: str, token: str, word: int) -> None:
+        """LOST or CANCEL, about one hold; the child ignores it for any other."""
+        moment, *_, stop, paused = _PARENT.unpack_from(self._page, _PARENT_AT)
+        hold = (job_id.encode(), token.encode())
+        _PARENT.pack_into(self._page, _PARENT_AT, moment, *hold, word, stop, paused)
 
     def set_stop(self) -> None:
         """The child ends after the job in hand."""
@@ -119,10 +137,10 @@ class Slot:
         """Monotonic moment of the last renewal; 0 before the first."""
         return float(_RENEWED.unpack_from(self._page, _PARENT_AT)[0])
 
-    def word_about(self, job_id: str) -> int:
+    def word_about(self, job_id: str, token: str) -> int:
         """LOST, CANCEL or 0."""
-        _, about, word, _, _ = _PARENT.unpack_from(self._page, _PARENT_AT)
-        return int(word) if about == job_id.encode() else 0
+        _, about, held, word, _, _ = _PARENT.unpack_from(self._page, _PARENT_AT)
+        return int(word) if (about, held.rstrip(b"\0")) == (job_id.encode(), token.encode()) else 0
 
     @property
     def stop(self) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from portaria.core.errors import PortariaError
+from portaria.core.errors import PortariaError, StoreFull
 from portaria.core.ids import new_token
 from portaria.core.seal import KeyRing
 from portaria.jobs import Handler
@@ -170,7 +170,8 @@ class Supervisor:
             child.close()
 
     def _after(self, name: str, child: ChildProcess, status: int) -> None:
-        ending = Exit(status) if status in set(Exit) else None
+        # A handler may end the process with any status: only what the slot confirms is ours.
+        ending = Exit(status) if status in set(Exit) and child.slot.left_with() == status else None
         is_last = ending in (Exit.IDLE, Exit.STOPPED, Exit.LIMIT) or self._deadline is not None
         following = "" if is_last else new_token()
         crashed = ending is None and child.sentence in (None, Sentence.CRASH)
@@ -236,5 +237,7 @@ class Supervisor:
         try:
             action()
             self._upkeep.reachable(True)
+        except StoreFull:
+            self._upkeep.reachable(True)  # it drains; only what is new is refused
         except PortariaError:
             self._upkeep.reachable(False)

@@ -66,9 +66,9 @@ class Upkeep:
         renewals: list[calls.Renewal] = self._store.run(calls.renew(pairs))
         for child, renewal in zip(children, renewals, strict=True):
             for job_id in renewal.lost:
-                child.slot.tell(job_id, LOST)
+                child.slot.tell(job_id, renewal.tokens[job_id], LOST)
             for job_id in renewal.cancelled:
-                child.slot.tell(job_id, CANCEL)
+                child.slot.tell(job_id, renewal.tokens[job_id], CANCEL)
             if not renewal.gone and not renewal.lost:
                 # From the question, not the answer: the lease runs from somewhere in between.
                 child.slot.renewed(asked_at)

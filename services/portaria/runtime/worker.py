@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from redis import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
 from rq import Worker as RqWorker
 
 from portaria import logs
 from portaria.core.errors import ConfigurationError, StoreUnavailable
 from portaria.core.seal import load_key_ring
 from portaria.core.states import split_queue
+from portaria.jobs import Handler
 from portaria.jobs.discovery import load_handlers
 from portaria.runtime.family import Plan
 from portaria.runtime.registry import RqRegistry
@@ -79,15 +81,7 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
 
     Raises ConfigurationError before anything is started.
     """
-    try:
-        domains = {split_queue(queue)[0] for queue in plan.queues}
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from None
-    handlers = load_handlers(settings.jobs, domains)
-    if not handlers:
-        raise ConfigurationError(
-            f"no job type of {', '.join(sorted(domains))} in {', '.join(settings.jobs)}"
-        )
+    handlers = check_pools(plan.queues, settings)
     ring = load_key_ring(settings.key_file)
     connection = workers[0].connection
     store = Store(connection)
@@ -123,14 +117,34 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
     return ran
 
 
+def check_pools(queues: Sequence[str], settings: Settings) -> dict[str, Handler]:
+    """The handlers of the queues' domains. Raises ConfigurationError where one has no job type."""
+    try:
+        domains = {split_queue(queue)[0] for queue in queues}
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    handlers = load_handlers(settings.jobs, domains)
+    idle = domains - {handler.job_type.domain for handler in handlers.values()}
+    if idle:
+        names, packages = ", ".join(sorted(idle)), ", ".join(settings.jobs)
+        raise ConfigurationError(f"no job type of {names} in {packages}")
+    return handlers
+
+
 def patiently(action: Callable[[], Answer]) -> Answer:
-    """Does it once Redis answers; says every few seconds that it does not."""
+    """Does it once Redis answers; says every few seconds that it does not.
+
+    Raises ConfigurationError where Redis does not know us: waiting would not help.
+    """
     pause = 0.2
     while True:
         try:
             with translated():
                 return action()
         except StoreUnavailable as error:
+            if isinstance(error.__cause__, (AuthenticationError, NoPermissionError)):
+                text = "PORTARIA_REDIS_URL: redis refuses this user or password"
+                raise ConfigurationError(text) from None
             cause = type(error.__cause__ or error).__name__
             logs.logger().warning("waiting for redis", cause=cause)
             time.sleep(pause)

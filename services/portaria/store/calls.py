@@ -6,7 +6,7 @@ call may be sent twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -251,6 +251,8 @@ class Renewal:
     cancelled: Sequence[str] = ()
     held: Sequence[str] = field(default=())
     """All that are still held, the cancelled ones included."""
+    tokens: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Of each hold: a job that is lost and claimed again is another hold."""
 
 
 def renew(workers: Sequence[tuple[str, str]], lease_ms: int = LEASE_MS) -> Call[list[Renewal]]:
@@ -268,11 +270,13 @@ def _renewals(reply: Any) -> list[Renewal]:
 def _renewal(reply: Any) -> Renewal:
     if reply[0] == b"gone":
         return Renewal(gone=True)
-    pairs = [(reply[i].decode(), reply[i + 1].decode()) for i in range(1, len(reply), 2)]
+    words = [each.decode() for each in reply[1:]]
+    holds = list(zip(words[::3], words[1::3], words[2::3], strict=True))
     return Renewal(
-        lost=[job_id for job_id, word in pairs if word == "lost"],
-        cancelled=[job_id for job_id, word in pairs if word == "cancel"],
-        held=[job_id for job_id, word in pairs if word != "lost"],
+        lost=[job_id for job_id, _, word in holds if word == "lost"],
+        cancelled=[job_id for job_id, _, word in holds if word == "cancel"],
+        held=[job_id for job_id, _, word in holds if word != "lost"],
+        tokens={job_id: token for job_id, token, _ in holds},
     )
 
 

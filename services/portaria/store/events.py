@@ -51,11 +51,11 @@ class ProgressEvent:
 
 def job_id_of(packed: bytes) -> bytes:
     """The job of an entry without decoding the rest of it."""
-    return packed[: packed.index(b" ")]
+    return packed.partition(b" ")[0]
 
 
 def parse_state(entry_id: bytes, packed: bytes) -> StateEvent:
-    """Reads the field `e` of an entry."""
+    """Reads the field `e` of an entry. Raises ValueError for what no script of ours wrote."""
     job_id, state, attempt, previous, worker, next_ms, *tag = packed.decode().split(" ")
     return StateEvent(
         entry_id=entry_id.decode(),
@@ -76,7 +76,7 @@ def parse_progress(packed: bytes, report: bytes) -> ProgressEvent:
 
 
 def parse_tag(words: list[str]) -> Tag:
-    """Reads the words of a tag."""
+    """Reads the words of a tag; a later release may add some. Raises ValueError where one lacks."""
     queue, job_type, namespace, workflow_id, labels = words[:5]
     return Tag(
         queue=queue,

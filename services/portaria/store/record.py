@@ -44,10 +44,15 @@ class JobRecord:
 
 def job_record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
     """Reads a hash as HGETALL gives it; None where there is no such job, or it is not ours."""
-    state = fields.get(b"state")
-    if state is None:
+    if b"state" not in fields:
         return None
+    try:
+        return _record(job_id, fields)
+    except (ValueError, OverflowError):
+        return None  # written by others: as the scripts see it, no job
 
+
+def _record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord:
     def text(name: bytes) -> str:
         return fields.get(name, b"").decode()
 
@@ -56,7 +61,7 @@ def job_record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
 
     return JobRecord(
         job_id=job_id,
-        state=State(state.decode()),
+        state=State(text(b"state")),
         type=text(b"type"),
         tag=parse_tag(text(b"tag").split(" ")),
         envelope=fields.get(b"env", b""),

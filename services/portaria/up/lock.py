@@ -17,8 +17,13 @@ def locked(data_dir: Path) -> Iterator[None]:
 
     Raises ConfigurationError that names the holder; the kernel lets go when the holder ends.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(data_dir / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(data_dir / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"PORTARIA_DATA_DIR: {data_dir} cannot be used: {error.strerror}"
+        ) from None
     with open(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from acme_jobs.lab.v1.lab_pb2 import Append, AppendResult, Echo, EchoResult, Fail, Noop, Wait
+from acme_jobs.lab.v1.lab_pb2 import (
+    Append,
+    AppendResult,
+    Echo,
+    EchoResult,
+    Fail,
+    Noop,
+    Terminate,
+    Wait,
+)
 from portaria.core.states import State
 from portaria.v1.job_pb2 import Failure, Progress
 from stack import Stack
@@ -75,6 +84,20 @@ def test_a_poison_pill_ends_after_three_crashes(lab: Lab) -> None:
     assert (done.state, done.attempt) == (State.FAILED, 3)
     assert lab.failure(done).kind == Failure.KIND_CRASHED
     assert lab.wait(other).state == State.SUCCEEDED
+
+
+def test_an_exit_status_that_looks_like_ours_is_a_crash(lab: Lab) -> None:
+    """A handler may end the process with any number; the worker goes on with the next job."""
+    for status in (10, 11, 12, 13, 14):
+        done = lab.wait(lab.submit(Fail(times=1, how=Fail.HOW_CRASH, status=status)))
+
+        assert (done.state, done.attempt) == (State.SUCCEEDED, 2)
+        assert lab.redis.hget(f"rq:job:{done.job_id}", "crashes") == b"1"
+
+
+def test_a_program_that_a_handler_starts_can_be_terminated(lab: Lab) -> None:
+    """It does not inherit the deafness of the worker's child."""
+    assert lab.wait(lab.submit(Terminate())).state == State.SUCCEEDED
 
 
 def test_a_timeout_cannot_be_swallowed_by_except_exception(lab: Lab) -> None:

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from acme_jobs.lab.v1.lab_pb2 import Noop, Wait
+from acme_jobs.lab.v1.lab_pb2 import Charge, Noop, Wait
 from portaria.core.states import State
 from portaria.store.calls import LEASE_MS
 from stack import Stack
@@ -87,6 +87,50 @@ def test_a_worker_frozen_past_its_lease_cannot_finish_what_it_lost(stack: Stack,
     done = lab.wait(job_id)
     assert (done.state, done.attempt) == (State.SUCCEEDED, 2)
     assert lab.events(job_id).count("SUCCEEDED") == 1
+
+
+def test_a_worker_that_lost_a_job_may_run_it_again_itself(stack: Stack, lab: Lab) -> None:
+    """Frozen past the lease, it is the only one that serves the pool: the word that its old hold
+    is lost does not hit the new one.
+    """
+    worker = stack.worker("lab")
+    job_id, gate, log = _held(stack, lab)
+    child = _runs(log)[0][1]
+    stack.worker("mail")  # another pool's parent reaps
+
+    for pid in (worker.pid, child):
+        os.kill(pid, signal.SIGSTOP)
+    lab.wait(job_id, State.PENDING)
+    for pid in (worker.pid, child):
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: len(_runs(log)) == 2, 10)
+    gate.touch()
+
+    done = lab.wait(job_id)
+    assert (done.state, done.attempt) == (State.SUCCEEDED, 2)
+
+
+def test_a_child_that_dies_before_it_could_tell_is_charged(stack: Stack, lab: Lab) -> None:
+    """The handler returned while Redis was away, then the child was killed: an AT_MOST_ONCE job
+    does not run again, its outcome is unknown.
+    """
+    worker = stack.worker("lab")
+    gate, log = stack.folder / "gate", stack.folder / "charges"
+    job_id = lab.submit(Charge(gate=str(gate), log=str(log)))
+    lab.wait(job_id, State.RUNNING)
+    child = worker.descendants()[0].pid
+
+    stack.redis_server.kill()
+    gate.touch()
+    eventually(log.exists, 5)
+    eventually(lambda: log.read_text() == "1\n", 5)
+    os.kill(child, signal.SIGKILL)
+    worker.wait_for("the worker's child died")
+    stack.restart_redis()
+
+    done = lab.wait(job_id, within=25)
+    assert (done.state, lab.failure(done).reason) == (State.FAILED, "OUTCOME_UNKNOWN")
+    assert log.read_text() == "1\n"
 
 
 def test_a_redis_that_dies_and_returns_re_runs_no_healthy_job(stack: Stack, lab: Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rq import Queue
@@ -111,6 +112,26 @@ def test_a_forged_envelope_is_a_dead_letter(stack: Stack, lab: Lab, forgery: str
     done = lab.wait(job_id)
     assert (done.state, lab.failure(done).reason) == (State.FAILED, "SEAL_BROKEN")
     assert lab.wait(lab.submit(Noop())).state == State.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("failures", "1.5"), ("ttl", "nan"), ("tag", "x"), ("attempt", "-1"), ("state", "WAITING")],
+)
+def test_a_copied_job_with_a_spoilt_field_is_refused(
+    stack: Stack, lab: Lab, field: str, value: str
+) -> None:
+    """It is kept visible, kills no process, and what stands behind it runs."""
+    worker = stack.rq_worker(*QUEUES)
+    genuine: Any = lab.redis.hgetall(f"rq:job:{lab.wait(lab.submit(Noop())).job_id}")
+    forged = new_job_id()
+    spoilt = {**genuine, b"state": b"PENDING", b"hold": b"", field.encode(): value.encode()}
+    lab.redis.hset(f"rq:job:{forged}", mapping=spoilt)
+    lab.redis.rpush("rq:queue:lab:default", forged)
+
+    assert lab.wait(lab.submit(Noop())).state == State.SUCCEEDED
+    assert lab.redis.zscore("rq:failed:lab:default", forged) or field == "attempt"
+    assert "died" not in worker.output()
 
 
 def test_a_stock_worker_puts_our_job_back_and_stops(stack: Stack, lab: Lab) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from portaria.runtime.slot import CANCEL, LOST, Slot
 
 
@@ -34,19 +36,20 @@ def test_a_page_is_whole_between_writes() -> None:
     assert slot.is_whole()
 
 
-def test_a_word_is_about_one_job_only() -> None:
-    """What the parent says of a job that has ended must not hit the next one."""
+def test_a_word_is_about_one_hold_only() -> None:
+    """What the parent says of a lost hold must not hit the next one, of the same job or another."""
     slot = Slot()
     first, second = "01a1fbc1-d936-7dd8-ac50-650c78416aa0", "01a1fbc1-d936-7dd8-ac50-650c78416aa1"
 
-    slot.tell(first, CANCEL)
+    slot.tell(first, "t1", CANCEL)
     slot.renewed(99.5)
     slot.set_stop()
 
-    assert slot.word_about(first) == CANCEL
-    assert slot.word_about(second) == 0
-    slot.tell(second, LOST)
-    assert slot.word_about(first) == 0
+    assert slot.word_about(first, "t1") == CANCEL
+    assert slot.word_about(first, "t2") == 0
+    assert slot.word_about(second, "t1") == 0
+    slot.tell(second, "t3", LOST)
+    assert slot.word_about(first, "t1") == 0
     assert (slot.last_renewal(), slot.stop, slot.paused) == (99.5, True, False)
 
 
@@ -61,3 +64,25 @@ def test_a_pause_can_end() -> None:
     assert paused
     assert not slot.paused
     assert not slot.stop
+
+
+def test_a_job_that_reports_is_still_in_hand_but_has_no_timeout() -> None:
+    """Its handler returned, and the store does not know yet."""
+    slot = Slot()
+    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "t1", 12.5, 60.0)
+
+    slot.report("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "t1", 12.5)
+    running = slot.running()
+
+    assert running is not None
+    assert running.timeout == math.inf
+
+
+def test_only_the_child_says_how_it_left() -> None:
+    """A handler that ends the process says nothing."""
+    slot = Slot()
+    before = slot.left_with()
+
+    slot.leave(12)
+
+    assert (before, slot.left_with()) == (0, 12)

@@ -43,9 +43,12 @@ def test_the_answer_to_a_renewal_is_read() -> None:
     """A cancelled job is still held."""
     parse = calls.renew([("w", "i")]).parse
 
-    held, gone = parse([[b"ok", b"a", b"held", b"b", b"lost", b"c", b"cancel"], [b"gone"]])
+    words = b"a t1 held b t2 lost c t3 cancel".split()
+
+    held, gone = parse([[b"ok", *words], [b"gone"]])
 
     assert held == Renewal(held=["a", "c"], lost=["b"], cancelled=["c"])
+    assert held.tokens == {"a": "t1", "b": "t2", "c": "t3"}
     assert gone == Renewal(gone=True)
 
 

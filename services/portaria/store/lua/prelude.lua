@@ -119,9 +119,12 @@ local function charge(id, member, job, queue, what, budget, failure, doubt)
   end
 end
 
+local STATES = {SCHEDULED = 1, BLOCKED = 1, PENDING = 1, RUNNING = 1, RETRYING = 1,
+  CANCELLING = 1, SUCCEEDED = 1, FAILED = 1, CANCELLED = 1, EXPIRED = 1}
+
 -- What the scripts need to know of a job, read at once; nil where there is none, or what is there
--- is not ours: another kind of key, or a hash with half of our fields. An error instead would stop
--- the script at each call, and so everything behind that id.
+-- is not ours: another kind of key, or a hash in which a field is missing or not as we write it.
+-- An error instead, here or in who reads it later, would stop everything behind that id.
 local function read(id)
   local h = redis.pcall('HMGET', 'rq:job:' .. id, 'state', 'hold', 'origin', 'attempt',
     'failures', 'crashes', 'losts', 'tag', 'ttl', 'request', 'once', 'env', 'before', 'deadline',
@@ -129,8 +132,12 @@ local function read(id)
   for i = 1, 12 do
     if not h[i] then return nil end
   end
-  if not (tonumber(h[4]) and tonumber(h[5]) and tonumber(h[6]) and tonumber(h[7])
-    and tonumber(h[9])) then return nil end
+  for _, i in ipairs({4, 5, 6, 7, 9}) do
+    if not string.match(h[i], '^%d+$') then return nil end
+  end
+  if not (STATES[h[1]] and string.match(id, '^[^%s|]+$') and string.match(h[2], '^[%w._-]*$')
+    and string.match(h[3], '^[%w_]+:%l+$')
+    and string.match(h[8], '^%S+ %S+ %S+ %S+ %S+')) then return nil end
   return {state = h[1], hold = h[2], queue = h[3], attempt = h[4], failures = h[5],
     crashes = h[6], losts = h[7], tag = h[8], ttl = h[9], request = h[10], once = h[11],
     env = h[12], before = tonumber(h[13] or 0) or 0, deadline = tonumber(h[14] or 0) or 0,

@@ -24,7 +24,7 @@ if record then
       local member = id .. ':' .. token
       if ARGV[2] == '*' then
         charge(id, member, job, queue, 'losts', tonumber(ARGV[9]), ARGV[10], ARGV[8])
-      elseif ARGV[5] == 'crash' and id == ARGV[4] then
+      elseif ARGV[5] == 'crash' and (id == ARGV[4] or (ARGV[4] == '' and job.once ~= '1')) then
         charge(id, member, job, queue, 'crashes', tonumber(ARGV[6]), ARGV[7], ARGV[8])
       elseif job.once == '1' and id == ARGV[4] then
         finish(id, member, job, queue, 'FAILED', '-', {'failure', ARGV[8]})

@@ -2,7 +2,7 @@
 --
 -- KEYS[1] portaria:holds   hash   worker -> "incarnation token flags id|queue|token …"
 -- ARGV    1 lease ms, then n × (worker, incarnation)
--- returns one list a worker: {"ok" | "gone", id, "held" | "lost" | "cancel", id, …}
+-- returns one list a worker: {"ok" | "gone", id, token, "held" | "lost" | "cancel", id, …}
 
 local LEASE = tonumber(ARGV[1])
 call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
@@ -18,7 +18,7 @@ for i = 2, #ARGV, 2 do
     local list = {'ok'}
     for id, queue, token in holds(ids) do
       local job = read(id)
-      list[#list + 1] = id
+      list[#list + 1], list[#list + 2] = id, token
       if is_held(job, token) then
         call('ZADD', 'rq:wip:' .. queue, (now + LEASE) / 1000 + FAR, id .. ':' .. token)
         list[#list + 1] = job.state == 'CANCELLING' and 'cancel' or 'held'
