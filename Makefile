@@ -30,7 +30,7 @@ up: setup ## Run everything on this machine until Ctrl-C
 setup: $(STAMP) ## Install what is needed into .venv (a no-op the second time)
 
 test: setup ## Run the tests (T=path narrows them)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(T)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(T)
 
 check: setup ## Format, lint, types, import direction, contract, generated stubs, compose file
 	@$(BIN)/python tests/check.py

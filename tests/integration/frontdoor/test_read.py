@@ -134,17 +134,26 @@ def test_a_fault_of_ours_shows_an_id_and_no_text(
 ) -> None:
     """INTERNAL with an error_id that is in the log; what broke stays there."""
     job_id = door.submit().job_id
-    redis.hset(keys.job(job_id), "state", "CANARY")
+    redis.delete(keys.job(job_id))
+    redis.set(keys.job(job_id), "no hash")
 
     refusal = refused(door.jobs.GetJob, GetJobRequest(job_id=job_id))
 
     assert refusal.code == grpc.StatusCode.INTERNAL
     assert refusal.reason == "INTERNAL"
-    assert "CANARY" not in str(refusal.status)
+    assert "WRONGTYPE" not in str(refusal.status)
     error_id = refusal.message.rpartition(" ")[2]
     logged = "".join(capfd.readouterr())
     assert error_id in logged
-    assert "CANARY" in logged
+    assert "WRONGTYPE" in logged
+
+
+def test_a_hash_that_is_not_as_we_write_it_is_no_job(door: Door, redis: Redis) -> None:
+    """Somebody wrote into it: to the door, as to the scripts, there is no such job."""
+    job_id = door.submit().job_id
+    redis.hset(keys.job(job_id), "state", "WAITING")
+
+    assert refused(door.jobs.GetJob, GetJobRequest(job_id=job_id)).reason == "JOB_NOT_FOUND"
 
 
 def test_a_request_id_of_the_caller_comes_back(door: Door) -> None:
