@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import trustme
 
 from portaria.jobs import JobError
 from portaria.jobs.eager import EagerJob
@@ -27,30 +26,21 @@ MAIL = SendEmail(to="ana@example.com", template="welcome", variables={"name": "A
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate for 127.0.0.1 that nobody has signed but itself."""
+    """A certificate for 127.0.0.1, of an authority that nobody knows."""
 
     path: Path
+    """The authority, for who is to trust it."""
     context: ssl.SSLContext
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        if os.environ.get("CI"):
-            pytest.fail("openssl is missing")
-        pytest.skip("openssl is missing")
-    folder = tmp_path_factory.mktemp("certificate")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    authority = trustme.CA()
+    path = tmp_path_factory.mktemp("certificate") / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return Certificate(certificate, context)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return Certificate(path, context)
 
 
 @pytest.fixture(params=["smtp+starttls", "smtps"])
