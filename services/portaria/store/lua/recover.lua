@@ -2,14 +2,16 @@
 --
 -- KEYS[1] portaria:holds   hash   worker -> "incarnation token flags id|queue|token …"
 -- ARGV    1 worker  2 incarnation that ends (* any)  3 the next one ("" removes the record)
---         4 id of the job that had begun ("" none)  5 crash | free  6 budget of crashes
+--         4 id of the job that had begun ("" not known)  5 crash | free  6 budget of crashes
 --         7 failure when the budget is used up  8 failure of a job that must not run twice
 --         9 budget of losses  10 failure when that is used up
 -- returns ids given back or ended
 --
 -- The record is replaced last: a repeat finds what is left, and takes nothing from the next
 -- incarnation. Who ends whichever incarnation does not know what it had begun: all that it held
--- is charged as lost, as the reaper would.
+-- is charged as lost, as the reaper would. A crash between a claim and its begin is charged, too,
+-- or a job that kills whoever opens it would do so for ever; one that must not run twice has not
+-- begun then, and goes back free.
 
 local record = call('HGET', KEYS[1], ARGV[1])
 local touched = {}
