@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-# Only where Python has no venv module.
+# Only where something of the system is missing.
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 # What to test: make test T=tests/unit/test_retry.py
 T ?= tests
@@ -17,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 unexport PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help setup demo up test check proto lock bench chaos clean
+.PHONY: help setup demo up test check redis proto lock bench chaos clean
 
 ##@ Use
 demo: setup ## Send real mails through the whole system on this machine, watched live
@@ -30,10 +30,13 @@ up: setup ## Run everything on this machine until Ctrl-C
 setup: $(STAMP) ## Install what is needed into .venv (a no-op the second time)
 
 test: setup ## Run the tests (T=path narrows them)
-	@$(BIN)/python -m pytest -n 3 --dist worksteal $(T)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(T)
 
 check: setup ## Format, lint, types, import direction, contract, generated stubs, compose file
 	@$(BIN)/python tests/check.py
+
+redis: ## Install the system's redis-server, without starting it, where there is none 7 or newer
+	@redis-server --version 2>/dev/null | grep -qE 'v=([7-9]|[1-9][0-9])\.' || { $(INSTALL_REDIS); }
 
 proto: setup ## Regenerate stubs and façades from proto/
 	@$(BIN)/python proto/generate.py
@@ -41,9 +44,11 @@ proto: setup ## Regenerate stubs and façades from proto/
 lock: ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
+	@$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade --quiet -o tests/bench/requirements.lock
 
 bench: setup ## Measure against the committed baselines, in one run
-	@$(BIN)/python tests/bench/run.py
+	@$(BIN)/python tests/bench/run.py $${ARGS:-}
 
 chaos: setup ## Kill parts of the system for five minutes and prove that nothing is lost (ARGS=--help)
 	@PYTHONPATH=tests:tests/fixtures $(BIN)/python -m robustness.chaos $${ARGS:-}
@@ -62,6 +67,17 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# As Debian asks whether a package may start its service: no.
+define INSTALL_REDIS
+echo "installing redis-server, for the tests on a newer Redis than the embedded one"; \
+policy=/usr/sbin/policy-rc.d; \
+test -e $$policy || { \
+  trap "$(SUDO) rm -f $$policy" EXIT; \
+  printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee $$policy >/dev/null; $(SUDO) chmod +x $$policy; }; \
+$(SUDO) apt-get update -qq; \
+$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y redis-server >/dev/null
+endef
 
 define MAKE_VENV
 $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \

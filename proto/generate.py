@@ -12,7 +12,8 @@ def main(top: Path = HERE.parent) -> None:
     write_validate_stub(top / "services")
     generate(top / "proto", top / "services", under="portaria")
     generate(top / "proto", top / "workers", under="portaria_workers")
-    generate(top / "tests/fixtures", top / "tests/fixtures", under="acme_jobs")
+    for package in ("acme_jobs", "bank_jobs"):
+        generate(top / "tests/fixtures", top / "tests/fixtures", under=package)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
@@ -14,15 +15,22 @@ from portaria.up.redis_server import RedisServer
 # As the processes under test find it; see PORTARIA_JOBS in stack.py.
 sys.path.insert(0, str(Path(__file__).parent / "fixtures"))
 
-from stack import Processes, Stack
+from stack import Processes, Stack, versions
 from stack.processes import base_env
+
+if TYPE_CHECKING:
+    from stack.postgres import PostgresServer
 
 _PROCESSES = pytest.StashKey[list[Processes]]()
 
 
 @pytest.fixture(scope="session")
-def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+def _session_redis(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisServer]:
+    version = getattr(request, "param", "")  # see versions.both_versions
+    binary = versions.binary(version) if version else None
+    with RedisServer(tmp_path_factory.mktemp("redis"), binary=binary) as server:
         yield server
 
 
@@ -46,6 +54,23 @@ def redis(redis_server: RedisServer) -> Iterator[Redis]:
     """A client of the empty Redis; answers are bytes."""
     with Redis.from_url(redis_server.url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def _session_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    # Here, since most sessions have no use for its libraries.
+    from stack.postgres import PostgresServer
+
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(_session_postgres: PostgresServer) -> PostgresServer:
+    """A real PostgreSQL; `create_database` makes a test one of its own. A test may kill it."""
+    if not _session_postgres.process.running:
+        _session_postgres.start()
+    return _session_postgres
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from portaria.core.errors import ConfigurationError
+from portaria.core.redis_url import check_redis_url
 
 PREFIX = "PORTARIA_"
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
-_REDIS_SCHEMES = {"redis", "rediss", "unix"}
 _SMTP_SCHEMES = {"smtp", "smtp+starttls", "smtps"}
 
 
@@ -26,7 +26,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     redis_url: str = DEFAULT_REDIS_URL
-    """redis://, rediss:// (TLS) or unix://; `portaria up` starts the embedded one when unset."""
+    """redis://, rediss:// (TLS), redis+sentinel:// or unix://, see core/redis_url.py; `portaria up`
+    starts the embedded one when unset."""
+    redis_replicas: int = Field(default=0, ge=0, le=16)
+    """How many replicas of Redis must have a job before it is acknowledged."""
     listen: str = "127.0.0.1:50051"
     """Where the door listens, HOST:PORT; port 0 takes a free one."""
     address: str = "127.0.0.1:50051"
@@ -51,8 +54,13 @@ class Settings(BaseModel):
     """pretty, json, or auto: pretty on a terminal."""
     grace_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long a stopping process lets running work finish."""
-    max_jobs_per_child: int = Field(default=1000, ge=1, le=1_000_000)
+    max_jobs_per_child: int = Field(default=10_000, ge=1, le=1_000_000)
     """Jobs after which a worker's child is replaced by a fresh one."""
+    max_memory_mb: int = Field(default=1024, ge=0, le=1_048_576)
+    """MiB of its own with which a child is replaced after its job; killed at half as much again.
+    0 for no cap."""
+    prefetch: int = Field(default=16, ge=1, le=16)
+    """The most jobs that a child claims at once, where they are tiny; 1 turns that off."""
     reflection: bool = True
     """Whether the door answers gRPC reflection."""
 
@@ -76,7 +84,7 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _redis(cls, value: str) -> str:
-        return _check_url(value, _REDIS_SCHEMES)
+        return check_redis_url(value)
 
     @field_validator("smtp_url")
     @classmethod
@@ -149,6 +157,6 @@ def _check_url(value: str, schemes: set[str]) -> str:
         raise ValueError("is not a URL") from None
     if parts.scheme not in schemes:
         raise ValueError(f"expected a URL with {', '.join(f'{s}://' for s in sorted(schemes))}")
-    if not (parts.hostname or (parts.scheme == "unix" and parts.path)):
+    if not parts.hostname:
         raise ValueError("names no host")
     return value

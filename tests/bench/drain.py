@@ -1,6 +1,6 @@
-"""How fast two workers drain a queue of no-op jobs, against stock RQ.
+"""How fast two workers drain a queue of no-op jobs, against stock RQ, huey and BullMQ.
 
-Both sides the same way: the jobs are written first and held under another name; the workers start,
+All sides the same way: the jobs are written first and held under another name; the workers start,
 run some to warm up, and wait. The clock runs from the RENAME that gives them the queue until the
 last job has finished.
 """
@@ -9,23 +9,29 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from redis import Redis
 
-from bench import baseline_rq, sides
+from bench import baseline_rq, rivals, sides
 from bench.cpu import cpu_seconds
-from bench.figures import ratios, short, spread
+from bench.figures import Spread, ratios, short, spread
 from bench.report import Check, Section
 from bench.sides import WORKERS, Side
 from portaria.up.redis_server import Durability, RedisServer
 from stack import Process, Stack, eventually
 
-WANTED = {Durability.OFF: 40.0, Durability.ALWAYS: 20.0}
-OURS, THEIRS, BESIDE = "portaria worker", "rq worker", "rq worker -w SimpleWorker"
+OURS, OURS_SINGLY, STOCK = "portaria worker", "portaria worker, k = 1", "rq worker"
+SIMPLE, HUEY, BULLMQ = "rq worker -w SimpleWorker", "huey", "BullMQ, concurrency 10"
+WANTED = {
+    Durability.OFF: {OURS_SINGLY: 60.0, OURS: 120.0},
+    Durability.ALWAYS: {OURS_SINGLY: 25.0, OURS: 90.0},
+}
+"""In multiples of stock RQ."""
+CPU_WANTED = {OURS_SINGLY: 150.0, OURS: 80.0}
+"""Microseconds a job at the most, workers and Redis together, where Redis writes no log."""
 _HELD, _WARM = "bench:held", "bench:warm"
 _LONGEST = 120.0
 
@@ -62,11 +68,13 @@ def drain(side: Side, durability: Durability) -> Drained:
         try:
             for name, count in ((_WARM, side.warm_up), (_HELD, side.jobs)):
                 side.fill(stack, redis, count)
-                redis.rename(f"rq:queue:{side.queue}", name)
+                redis.rename(side.pending, name)
             workers = side.start(stack)
-            _await(redis, side, workers, done=0)
+            _await(side, workers, lambda: side.is_idle(redis))
             _release(redis, side, _WARM)
-            _await(redis, side, workers, done=side.warm_up)
+            _await(
+                side, workers, lambda: side.has_done(redis, side.warm_up) and side.is_idle(redis)
+            )
             return _timed(redis, side, workers, server)
         finally:
             stack.close()
@@ -77,7 +85,7 @@ def _timed(redis: Redis, side: Side, workers: Sequence[Process], server: RedisSe
     used, redis_used = cpu_seconds(pids), cpu_seconds([redis_pid])
     start = time.perf_counter()
     _release(redis, side, _HELD)
-    _await(redis, side, workers, done=side.warm_up + side.jobs)
+    _await(side, workers, lambda: side.has_done(redis, side.warm_up + side.jobs))
     seconds = time.perf_counter() - start
     return Drained(
         per_second=side.jobs / seconds,
@@ -89,67 +97,78 @@ def _timed(redis: Redis, side: Side, workers: Sequence[Process], server: RedisSe
 def _release(redis: Redis, side: Side, held: str) -> None:
     """Gives the workers what was held; what a submission would say to idle ones is said, too."""
     release = redis.pipeline()
-    release.rename(held, f"rq:queue:{side.queue}")
-    if side.wake:
-        release.rpush(side.wake, *["1"] * WORKERS)
+    release.rename(held, side.pending)
+    side.wake(release)
     release.execute()
 
 
-def _await(redis: Redis, side: Side, workers: Sequence[Process], *, done: int) -> None:
-    """Until so many jobs succeeded and all workers wait for more."""
+def _await(side: Side, workers: Sequence[Process], holds: Callable[[], bool]) -> None:
+    """Until something holds, and no longer than all workers live."""
 
-    def idle() -> bool:
+    def held() -> bool:
         if not all(worker.running for worker in workers):
             raise RuntimeError("\n".join(worker.tail() for worker in workers))
-        finished: Any = redis.zcard(f"rq:finished:{side.queue}")
-        info: Any = redis.info("clients") if finished == done else None
-        return bool(info and info["blocked_clients"] == WORKERS)
+        return holds()
 
-    eventually(idle, _LONGEST, every=0.005, because=f"{side.name} did not run {done} jobs")
+    eventually(held, _LONGEST, every=0.005, because=f"{side.name} did not run its jobs")
 
 
 def _contestants(durability: Durability, *, quick: bool) -> list[Side]:
     share = 4 if quick else 1
     # So that each takes some seconds, and Redis has no reason yet to rewrite its log.
-    ours = 20_000 if durability is Durability.OFF else 8_000
-    return [
-        sides.portaria(ours // share),
-        sides.rq(THEIRS, baseline_rq.FORKING, 400 // share),
-        sides.rq(BESIDE, baseline_rq.SIMPLE, 2_000 // share),
+    many = 40_000 if durability is Durability.OFF else 12_000
+    found = [
+        sides.portaria(OURS, many // share),
+        sides.portaria(OURS_SINGLY, many // 2 // share, PORTARIA_PREFETCH="1"),
+        sides.huey(HUEY, many // 2 // share),
+        sides.rq(STOCK, baseline_rq.FORKING, 400 // share),
+        sides.rq(SIMPLE, baseline_rq.SIMPLE, 2_000 // share),
     ]
+    worker = rivals.bullmq()
+    return found if worker is None else [*found, sides.bullmq(BULLMQ, many // share, worker)]
 
 
 def _section(
     durability: Durability, contestants: Sequence[Side], found: dict[str, list[Drained]]
 ) -> Section:
     rates = {name: [each.per_second for each in rounds] for name, rounds in found.items()}
-    stock = rates[THEIRS]
     section = Section(
         title=f"drain of no-op jobs, {WORKERS} workers, AOF {durability.value}",
-        note="Medians; × stock is round by round, with the least and the most.",
+        note="Medians; × stock is round by round, with the least and the most."
+        + ("" if BULLMQ in found else f" No {BULLMQ}: there is no Node here."),
         columns=("", "jobs", "jobs/s", "× stock", "worker CPU µs/job", "Redis CPU µs/job"),
     )
     for side in contestants:
-        rounds = found[side.name]
-        times = ratios(rates[side.name], stock)
-        worker = spread([each.worker_us for each in rounds])
-        redis = spread([each.redis_us for each in rounds])
-        rate = spread(rates[side.name])
-        cells = (short(rate.median), str(times), short(worker.median), short(redis.median))
-        section.rows.append((side.name, f"{side.jobs:,}", *cells))
-        section.figures[side.name] = {
-            "jobs": side.jobs,
-            "per_second": rate,
-            "times_stock": times,
-            "worker_cpu_us": worker,
-            "redis_cpu_us": redis,
-            "rounds": [asdict(each) for each in rounds],
-        }
-    section.checks.append(
-        Check(
-            what=f"{OURS} against {THEIRS}",
-            ratio=ratios(rates[OURS], stock),
-            wanted=WANTED[durability],
-        )
-    )
+        _add_row(section, side, found[side.name], ratios(rates[side.name], rates[STOCK]))
+    for name, wanted in WANTED[durability].items():
+        times = ratios(rates[name], rates[STOCK])
+        section.checks.append(Check(what=f"{name}, against {STOCK}", figure=times, wanted=wanted))
+    for rival in (HUEY, BULLMQ):
+        if rival in rates:
+            times = ratios(rates[OURS], rates[rival])
+            section.checks.append(Check(what=f"{OURS}, against {rival}", figure=times, wanted=1.0))
+    if durability is Durability.OFF:
+        section.checks += [_cpu(name, found[name]) for name in CPU_WANTED]
     return section
+
+
+def _cpu(name: str, rounds: Sequence[Drained]) -> Check:
+    used = spread([each.worker_us + each.redis_us for each in rounds])
+    what = f"{name}, CPU a job of workers and Redis"
+    return Check(what=what, figure=used, wanted=CPU_WANTED[name], unit="µs", at_most=True)
+
+
+def _add_row(section: Section, side: Side, rounds: Sequence[Drained], times: Spread) -> None:
+    rate = spread([each.per_second for each in rounds])
+    worker = spread([each.worker_us for each in rounds])
+    redis = spread([each.redis_us for each in rounds])
+    cells = (short(rate.median), str(times), short(worker.median), short(redis.median))
+    section.rows.append((side.name, f"{side.jobs:,}", *cells))
+    section.figures[side.name] = {
+        "jobs": side.jobs,
+        "per_second": rate,
+        "times_stock": times,
+        "worker_cpu_us": worker,
+        "redis_cpu_us": redis,
+        "rounds": [asdict(each) for each in rounds],
+    }

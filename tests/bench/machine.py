@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bench import rivals
 from portaria.up.redis_server import find_binary, version_of
 
 _TOP = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def this_machine() -> Machine:
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         cores=os.cpu_count() or 0,
         cpu=_cpu(),
-        versions=found | {name: version(name) for name in _DISTRIBUTIONS},
+        versions=found | {name: version(name) for name in _DISTRIBUTIONS} | rivals.versions(),
     )
 
 

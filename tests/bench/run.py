@@ -14,12 +14,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
-from bench import drain, latency, report, submit
+from bench import depth, drain, idle, latency, recovery, report, submit
 from bench.machine import this_machine
 from bench.report import Section
 from portaria.up.redis_server import Durability
 
-PARTS = ("drain", "submit", "latency")
+PARTS = ("drain", "submit", "latency", "recovery", "depth", "idle")
 MODES = (Durability.OFF, Durability.ALWAYS)
 RESULT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 SAVED = Path(__file__).resolve().parent / "results" / "latest.json"
@@ -42,11 +42,17 @@ def main() -> int:
 def _measured(parts: list[str] | tuple[str, ...], *, quick: bool) -> Iterator[Section]:
     for mode in MODES:
         if "drain" in parts:
-            yield drain.measure(mode, rounds=1 if quick else 3, quick=quick)
+            yield drain.measure(mode, rounds=1 if quick else 5, quick=quick)
         if "submit" in parts:
             yield submit.measure(mode, rounds=1 if quick else 5, quick=quick)
         if "latency" in parts:
             yield latency.measure(mode, jobs=50 if quick else 300)
+    if "recovery" in parts:
+        yield recovery.measure(kills=5 if quick else 40, child_kills=10 if quick else 20)
+    if "depth" in parts:
+        yield depth.measure(rounds=15 if quick else 25, quick=quick)
+    if "idle" in parts:
+        yield idle.measure(seconds=10 if quick else 60)
 
 
 def _options() -> argparse.Namespace:

@@ -122,5 +122,5 @@ def _section(durability: Durability, found: Mapping[str, list[Loaded]]) -> Secti
             "rounds": [asdict(each) for each in rounds],
         }
     against = ratios(rates[OURS], rates[THEIRS])
-    section.checks.append(Check(what=f"{OURS} against a {THEIRS}", ratio=against, wanted=WANTED))
+    section.checks.append(Check(what=f"{OURS} against a {THEIRS}", figure=against, wanted=WANTED))
     return section

@@ -22,7 +22,7 @@ from portaria.store import (
     calls,
     keys,
 )
-from portaria.store.calls import Call
+from portaria.store.calls import Audited, Began, Call, Cancelled, Updated
 from portaria.store.events import StateEvent, parse_state
 
 Reply = TypeVar("Reply")
@@ -66,7 +66,7 @@ class Kernel:
         queues: Sequence[str] = QUEUES,
         token: str = "",
         incarnation: str = "first",
-        lease_ms: int = calls.LEASE_MS,
+        **given: Any,
     ) -> Turn:
         """One turn, under a token of its own unless one is given."""
         self._turns += 1
@@ -78,7 +78,7 @@ class Kernel:
                 queues=queues,
                 want=want,
                 finished=finished,
-                lease_ms=lease_ms,
+                **given,
             )
         )
 
@@ -87,8 +87,21 @@ class Kernel:
         (claimed,) = self.turn(worker, **given).claims
         return claimed
 
-    def renew(self, *workers: str, incarnation: str = "first", **given: Any) -> list[Renewal]:
-        return self.store.run(calls.renew([(each, incarnation) for each in workers], **given))
+    def begin(self, claim: Claim, worker: str = "ana", **given: Any) -> Began | None:
+        """Tells that a held job runs by now."""
+        hold = (claim.job_id, claim.token)
+        return self.turn(worker, begun=hold, **{"want": 0, **given}).began
+
+    def give_back(self, *claims: Claim, worker: str = "ana", **given: Any) -> Turn:
+        """Returns what was held and not started, in the order in which it was claimed."""
+        holds = [(claim.job_id, claim.token) for claim in claims]
+        return self.turn(worker, returned=holds, **{"want": 0, **given})
+
+    def renew(
+        self, *workers: str, incarnation: str = "first", running: str = "", **given: Any
+    ) -> list[Renewal]:
+        triples = [(each, incarnation, running) for each in workers]
+        return self.store.run(calls.renew(triples, **given))
 
     def recover(self, worker: str = "ana", **given: Any) -> list[str]:
         return self.store.run(recovery(worker, **given))
@@ -101,6 +114,30 @@ class Kernel:
 
     def promote(self, **given: int) -> Promotion:
         return self.store.run(calls.promote(**given))
+
+    def cancel(self, *job_ids: str, namespace: str = "default", **given: Any) -> list[Cancelled]:
+        return self.store.run(calls.cancel(namespace, job_ids, **given))
+
+    def update(self, job_id: str, *, namespace: str = "default", **given: Any) -> Updated:
+        return self.store.run(calls.update(namespace, job_id, **given))
+
+    def unpark(self, *types: str, domain: str = "lab", **given: int) -> int:
+        return self.store.run(calls.unpark([(domain, each) for each in types], **given))
+
+    def audit(self, pause_ms: int = 0, **given: int) -> Audited:
+        return self.store.run(calls.audit(pause_ms=pause_ms, **given))
+
+    def audit_all(self, **given: int) -> list[str]:
+        """One whole round; the ids that it mended."""
+        mended: list[str] = []
+        while True:
+            slice_ = self.audit(**given)
+            mended += slice_.mended
+            if not slice_.goes_on:
+                return mended
+
+    def progress(self, claim: Claim, report: bytes) -> str:
+        return self.store.run(calls.progress(claim.job_id, claim.token, report))
 
     def effect(self, claim: Claim, operation: str, key: str, value: str = "") -> tuple[str, str]:
         return self.store.run(calls.effect(claim.job_id, claim.token, operation, key, value))
@@ -124,6 +161,11 @@ class Kernel:
         word, job_ids = self.reap(**given)
         assert word == "reaped"
         return job_ids
+
+    def stand_still(self, *job_ids: str) -> None:
+        """As if nothing had happened to these jobs for a long time."""
+        for job_id in job_ids:
+            self.change(job_id, updated=1)
 
     def make_due(self, job_id: str) -> None:
         """Lets the moment of a waiting job come."""

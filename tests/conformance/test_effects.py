@@ -94,6 +94,17 @@ def test_who_lost_the_job_does_not_learn_what_was_done(kernel: Kernel, held: Cla
     assert kernel.effect(held, "begin", "k") == ("lost", "")
 
 
+def test_a_check_answers_for_the_hold_and_writes_nothing(kernel: Kernel, held: Claim) -> None:
+    """What stands in front of effects that other stores record."""
+    assert kernel.effect(held, "check", "") == ("ok", "")
+    kernel.change("j1", state="CANCELLING")
+    assert kernel.effect(held, "check", "") == ("cancel", "")
+    assert kernel.store.run(calls.effect("j1", "stale", "check", "")) == ("lost", "")
+    assert kernel.store.run(calls.effect("nobody", "", "check", "")) == ("lost", "")
+
+    assert not kernel.redis.exists(keys.effects("j1"))
+
+
 def test_a_removed_job_has_no_ledger(kernel: Kernel) -> None:
     """Nothing comes into being for it."""
     assert kernel.store.run(calls.effect("nobody", "", "begin", "k")) == ("lost", "")

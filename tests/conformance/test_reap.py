@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.kernel import DOUBT, LOST, QUEUE, QUEUES, Kernel
+from conformance.kernel import LOST, QUEUE, QUEUES, Kernel
 from portaria.core.states import State
 from portaria.store import calls, keys
 
@@ -150,17 +150,6 @@ def test_a_cancelled_job_of_a_silent_worker_is_cancelled(kernel: Kernel) -> None
     kernel.reap_now()
 
     assert kernel.state("j1") == State.CANCELLED
-
-
-def test_a_job_that_must_not_run_twice_ends_in_doubt(kernel: Kernel) -> None:
-    """Its worker is silent, and may have done it."""
-    kernel.submit("j1", at_most_once=True)
-    kernel.lapse(kernel.claim("ana"))
-
-    kernel.reap_now()
-
-    record = kernel.record("j1")
-    assert (record.state, record.failure) == (State.FAILED, DOUBT)
 
 
 def test_all_queues_are_reaped(kernel: Kernel) -> None:

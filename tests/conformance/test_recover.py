@@ -148,10 +148,10 @@ def test_a_begun_job_that_must_not_run_twice_ends_in_doubt(
 ) -> None:
     """FAILED / OUTCOME_UNKNOWN, whatever ended the child; nobody knows what its run did.
 
-    A worker that comes back under its name cannot tell what had begun: it must assume the worst.
+    A worker that comes back under its name cannot tell what it ran: what had begun is enough.
     """
     kernel.submit("j1", at_most_once=True)
-    kernel.claim("ana")
+    kernel.begin(kernel.claim("ana"))
     kernel.change("j1", state=state)
 
     kernel.recover("ana", incarnation=incarnation, begun=begun, crashed=crashed)
@@ -161,14 +161,20 @@ def test_a_begun_job_that_must_not_run_twice_ends_in_doubt(
     assert kernel.queued() == []
 
 
-def test_a_job_that_must_not_run_twice_and_had_not_begun_goes_back(kernel: Kernel) -> None:
-    """The child died before its handler was called."""
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_job_that_must_not_run_twice_and_had_not_begun_goes_back(
+    kernel: Kernel, asked: bool
+) -> None:
+    """The child died before its handler was called, whether or not it had leave to call it."""
     kernel.submit("j1", at_most_once=True)
-    kernel.claim("ana")
+    claim = kernel.claim("ana")
+    if asked:
+        kernel.begin(claim)
 
     kernel.recover("ana", begun="", crashed=True)
 
     assert kernel.state("j1") == State.PENDING
+    assert kernel.queued() == ["j1"]
 
 
 def test_a_worker_that_dies_whole_and_comes_back_is_charged_a_loss(kernel: Kernel) -> None:

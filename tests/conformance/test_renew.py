@@ -13,7 +13,7 @@ def test_leases_are_prolonged(kernel: Kernel) -> None:
 
     (renewal,) = kernel.renew("ana", lease_ms=60_000)
 
-    assert renewal == Renewal(held=["j1"], lost=[], cancelled=[])
+    assert renewal == Renewal(held=["j1"], lost=[], cancelled=[], killed=[])
     assert 59_000 < kernel.lease_ms(claim) <= 60_000
 
 
@@ -26,7 +26,8 @@ def test_each_worker_has_its_own_answer_in_order(kernel: Kernel) -> None:
 
     ana, new, rui = kernel.renew("ana", "new", "rui")
 
-    assert (ana.held, new, rui.held) == (["j1"], Renewal(lost=[], cancelled=[], held=[]), ["j2"])
+    nothing = Renewal(lost=[], cancelled=[], killed=[], held=[])
+    assert (ana.held, new, rui.held) == (["j1"], nothing, ["j2"])
 
 
 def test_a_lapsed_lease_that_nobody_reaped_is_still_held(kernel: Kernel) -> None:

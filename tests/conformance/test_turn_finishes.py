@@ -176,7 +176,7 @@ def test_several_jobs_end_in_one_turn_each_with_its_own_answer(kernel: Kernel) -
     turn = kernel.turn("ana", ended(one), lost, ended(three, Verdict.FAILED), unknown)
 
     assert turn.taken == [True, False, True, False]
-    assert kernel.state("j1") == State.RUNNING
+    assert kernel.field("j1", "hold") == two.token
 
 
 def test_finishing_and_claiming_are_one_round_trip(kernel: Kernel) -> None:

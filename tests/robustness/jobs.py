@@ -12,11 +12,12 @@ from robustness.workload import KINDS
 
 CRASH_BUDGET, LOSS_BUDGET = 3, 10
 
-# The states of a job and what may follow, as the contract has them. Nobody cancels here.
+# The states of a job and what may follow, as the contract has them. Nobody cancels here. A short
+# run of a job that was held with others is told with its end only.
 FOLLOWS = {
     "-": {"PENDING", "SCHEDULED"},
     "SCHEDULED": {"PENDING"},
-    "PENDING": {"RUNNING"},
+    "PENDING": {"RUNNING", "SUCCEEDED", "FAILED", "RETRYING"},
     "RUNNING": {"SUCCEEDED", "FAILED", "RETRYING", "PENDING"},
     "RETRYING": {"PENDING"},
 }
@@ -91,24 +92,29 @@ def _first_fault(life: Sequence[Change]) -> str:
             return f"{change.state} after {state}"
         if change.previous != state:
             return f"{change.state} says that {change.previous} was before, not {state}"
-        expected = attempt + (change.state == "RUNNING")
+        expected = attempt + _starts(state, change)
         if change.attempt != expected:
             return f"attempt {change.attempt} instead of {expected}"
         state, attempt = change.state, change.attempt
     return ""
 
 
+def _starts(state: str, change: Change) -> bool:
+    """Whether a change tells of a start: as RUNNING, or with the end of a short run."""
+    return change.state == "RUNNING" or (state == "PENDING" and change.state in FOLLOWS["PENDING"])
+
+
 def _counters(evidence: Evidence) -> Iterator[str]:
     for job_id, job in evidence.look.jobs.items():
         life = evidence.lives.get(job_id, ())
         steps = Counter((a.state, b.state) for a, b in pairwise(life))
-        runs = sum(change.state == "RUNNING" for change in life)
+        runs = sum(_starts(change.previous, change) for change in life)
         number = {name: int(job[name] or 0) for name in ("attempt", "failures", "crashes", "losts")}
         deaths, back = number["crashes"] + number["losts"], steps["RUNNING", "PENDING"]
         # The last of a budget ends the job instead of giving it back.
         spent = number["crashes"] >= CRASH_BUDGET or number["losts"] >= LOSS_BUDGET
-        own_end = steps["RUNNING", "FAILED"] and not spent
-        failures = steps["RUNNING", "RETRYING"] + own_end
+        own_end = (steps["RUNNING", "FAILED"] or steps["PENDING", "FAILED"]) and not spent
+        failures = steps["RUNNING", "RETRYING"] + steps["PENDING", "RETRYING"] + own_end
         if job["state"] != (life[-1].state if life else ""):
             yield f"{job_id}: the record says {job['state']}, the stream {_story(life)}"
         elif number["attempt"] != runs or back < deaths - spent or number["failures"] != failures:

@@ -20,10 +20,15 @@ _PATTERNS = (
     (rf"rq:(?:finished|failed|canceled):{_QUEUE}", ""),
     (rf"portaria:wake:{_QUEUE}", ""),
     (r"rq:queues", ""),
+    (r"portaria:index:default(?::(?:type|workflow|label):.+)?", ""),
     (r"portaria:(?:holds|events|progress|watched|purge|reaper|generation|schema)", ""),
+    (r"portaria:(?:namespaces|audit|lineage)", ""),
 )
 # Redis has no empty keys: these are gone when nothing waits, runs or is queued.
-_TRANSIENT = re.compile(rf"(?:rq:(?:queue|wip|scheduled):{_QUEUE}|portaria:(?:due|depth|expiry))")
+_TRANSIENT = re.compile(
+    rf"rq:(?:queue|wip|scheduled):{_QUEUE}|portaria:(?:due|depth|expiry)|portaria:parked:.+"
+)
+_INDEX = "portaria:index:default"
 
 
 def check_orphans(evidence: Evidence) -> list[Check]:
@@ -34,6 +39,7 @@ def check_orphans(evidence: Evidence) -> list[Check]:
         Check("orphans: holds of dead workers", _dead(evidence, evidence.look.holds)),
         Check("orphans: registrations of dead workers", list(_registered(evidence))),
         Check("jobs in a registry that is not their state's", list(_registries(evidence))),
+        Check("orphans: jobs and indexes that do not agree", list(_indexes(evidence))),
         Check("jobs that would never be purged", list(_unpurged(evidence))),
     ]
 
@@ -100,6 +106,21 @@ def _registries(evidence: Evidence) -> Iterator[str]:
             yield f"{job_id}: {job['state']}, not (only) in {right}"
     for job_id in listed:
         yield f"{job_id}: listed, and no record"
+
+
+def _indexes(evidence: Evidence) -> Iterator[str]:
+    indexes = {
+        key: set(members)
+        for key, members in evidence.look.registries.items()
+        if key.startswith(_INDEX)
+    }
+    for key, members in indexes.items():
+        for job_id in members - evidence.look.jobs.keys():
+            yield f"{key}: {job_id}, and no record"
+    for job_id, job in evidence.look.jobs.items():
+        for key in (_INDEX, f"{_INDEX}:type:{job['type']}"):
+            if job_id not in indexes.get(key, ()):
+                yield f"{job_id}: not in {key}"
 
 
 def _unpurged(evidence: Evidence) -> Iterator[str]:

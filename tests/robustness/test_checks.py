@@ -33,13 +33,16 @@ HASH = {
 }  # fmt: skip
 
 
+INDEXES = {"portaria:index:default": [JOB], "portaria:index:default:type:Deliver": [JOB]}
+
+
 def _sound() -> Evidence:
     """One delivering job that ran twice, because a child was killed."""
     look = Look(
         keys={f"rq:job:{JOB}": "hash", REQUEST: "string", f"rq:finished:{QUEUE}": "zset"},
         jobs={JOB: dict(HASH)},
         requests={REQUEST: (f"0 {JOB}", 3_600_000)},
-        registries={f"rq:finished:{QUEUE}": [JOB], "portaria:purge": [JOB]},
+        registries={f"rq:finished:{QUEUE}": [JOB], "portaria:purge": [JOB], **INDEXES},
         holds={"w2": "i t - "},
         workers={"rq:workers": ["w2"]},
     )
@@ -141,6 +144,12 @@ FORGED: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
     "a lease left": (_key(f"rq:wip:{QUEUE}"), "orphans: what should be empty"),
     "a depth left": (_look(depth={QUEUE: "1"}), "orphans: what should be empty"),
     "a hold left": (_look(holds={"w2": "i t - j1|lab:high|t"}), "orphans: what should be empty"),
+    "a parked job left": (_key("portaria:parked:lab:Deliver"), "orphans: what should be empty"),
+    "an index of nobody": (
+        _look(registries={**INDEXES, "portaria:index:default:label:a=1": ["j9"]}),
+        "orphans: jobs and indexes",
+    ),
+    "a job in no index": (_look(registries={}), "orphans: jobs and indexes"),
     "a dead worker's hold": (_look(holds={"w1": "i t - "}), "orphans: holds of dead"),
     "a dead worker listed": (_look(workers={"rq:workers": ["w1"]}), "orphans: registrations"),
     "in the wrong registry": (
@@ -175,6 +184,15 @@ def test_a_sound_run_has_no_faults() -> None:
     assert [str(check) for check in report.violations] == []
     assert report.figures["worker kills with a job in hand"] == "100%"
     assert report.figures["deliveries recognised by their key"] == 1
+
+
+def test_a_short_run_is_told_with_its_end() -> None:
+    """One start, though no RUNNING was told."""
+    life = [LIFE[0], Change(1_020, "SUCCEEDED", 1, "PENDING", "w1")]
+    sound = _hash(attempt="1", crashes="0")(_sound())
+
+    assert "changes that the automaton does not allow" not in _faults(_life(*life)(sound))
+    assert "counters that contradict the changes" not in _faults(_life(*life)(sound))
 
 
 @pytest.mark.parametrize("fault", FORGED)

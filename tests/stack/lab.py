@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -61,6 +62,7 @@ class Lab:
             before_ms=self._moment(start_before),
             deadline_ms=self._moment(deadline),
             at_most_once=job_type.at_most_once,
+            timeout=timeout or job_type.timeout,
         )
         return job_id
 
@@ -82,6 +84,7 @@ class Lab:
         before_ms: int = 0,
         deadline_ms: int = 0,
         at_most_once: bool = False,
+        timeout: timedelta = timedelta(seconds=60),
     ) -> None:
         """Queues a job with an envelope as it is."""
         submission = Submission(
@@ -92,7 +95,7 @@ class Lab:
             queue=queue,
             type=name,
             envelope=sealed,
-            timeout_s=60,
+            timeout_s=math.ceil(timeout.total_seconds()),
             delay_ms=int(delay.total_seconds() * 1000),
             ttl_ms=3_600_000,
             max_attempts=3,
@@ -117,6 +120,10 @@ class Lab:
 
         eventually(reached, within, because=f"{job_id} never became {state or 'done'}")
         return self.get(job_id)
+
+    def wait_all(self, job_ids: Iterable[str], within: float = 30.0) -> list[JobRecord]:
+        """The records once all are in a terminal state."""
+        return [self.wait(each, within=within) for each in job_ids]
 
     def failure(self, record: JobRecord) -> Failure:
         """Why it failed last."""

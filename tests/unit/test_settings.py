@@ -93,7 +93,7 @@ def test_all_faults_are_said_together() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("REDIS_URL", "localhost:6379", "expected a URL with redis://, rediss://, unix://"),
+        ("REDIS_URL", "localhost:6379", "expected a URL with redis://, rediss://, redis+sentinel"),
         ("REDIS_URL", "redis://", "names no host"),
         ("REDIS_URL", "redis://x:port/0", "is not a URL"),
         ("REDIS_URL", "unix://", "names no host"),
@@ -113,6 +113,8 @@ def test_all_faults_are_said_together() -> None:
         ("GRACE_SECONDS", "soon", "must be a valid number"),
         ("GRACE_SECONDS", "nan", "less than or equal to 3600"),
         ("GRACE_SECONDS", "inf", "less than or equal to 3600"),
+        ("REDIS_REPLICAS", "-1", "greater than or equal to 0"),
+        ("REDIS_REPLICAS", "some", "must be a valid integer"),
         ("MAX_JOBS_PER_CHILD", "1.5", "must be a valid integer"),
         ("REFLECTION", "perhaps", "must be a valid boolean"),
         ("MAIL_FROM", "", "at least 3 characters"),

@@ -38,14 +38,14 @@ BACKOFF = Backoff()
 def passes(error: PortariaError, *, stream: bool = False) -> bool:
     """Whether an error may be gone at the next try.
 
-    A stream may also be ended by its server (CANCELLED, SLOW_WATCHER), and resumes.
+    A server that stops cancels what came in its last moment. A stream may also be ended for a slow
+    watcher, and resumes.
     """
     if isinstance(error, (DoorUnavailable, StoreUnavailable, ShuttingDown)):
         return True
-    if isinstance(error, RpcError) and error.code == "UNAVAILABLE":
+    if isinstance(error, RpcError) and error.code in ("UNAVAILABLE", "CANCELLED"):
         return True
-    ended_by_server = isinstance(error, RpcError) and error.code == "CANCELLED"
-    return stream and (ended_by_server or isinstance(error, SlowWatcher))
+    return stream and isinstance(error, SlowWatcher)
 
 
 def wait_before_next(error: PortariaError, failures: int, rng: Random) -> timedelta:

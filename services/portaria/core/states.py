@@ -26,11 +26,13 @@ class State(StrEnum):
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED})
 
 # PENDING follows RUNNING where a job is given back: its worker stopped, crashed or was lost.
+# What follows RUNNING follows PENDING, too, where a short run is told with its end only.
 FOLLOWS: dict[State, frozenset[State]] = {
     State.SCHEDULED: frozenset({State.PENDING, State.CANCELLED, State.EXPIRED}),
     State.BLOCKED: frozenset({State.PENDING, State.SCHEDULED, State.CANCELLED, State.EXPIRED}),
     State.PENDING: frozenset(
         {State.RUNNING, State.CANCELLING, State.CANCELLED, State.EXPIRED, State.SCHEDULED}
+        | {State.SUCCEEDED, State.FAILED, State.RETRYING}
     ),
     State.RUNNING: frozenset(
         {State.SUCCEEDED, State.FAILED, State.RETRYING, State.PENDING, State.CANCELLING}

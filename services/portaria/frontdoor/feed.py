@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from portaria.core.errors import CursorExpired, PortariaError, StoreUnavailable
 from portaria.frontdoor.cursor import Cursor, entry_order, is_trimmed
+from portaria.frontdoor.ending import cancel
 from portaria.frontdoor.frames import readable
 from portaria.frontdoor.index import Index
 from portaria.frontdoor.prompt import PATIENCE
@@ -23,6 +25,8 @@ from portaria.store import AsyncStore
 from portaria.store.events import job_id_of, parse_progress
 
 BLOCK_MS = 1_000
+# Longer than a read blocks: silence for so long is an outage.
+_SILENCE = 3.0
 WATCHED_SECONDS = 30
 _REFRESH = 10.0
 _LINGER = 10.0
@@ -35,7 +39,8 @@ _LULL = 0.002
 class Feed:
     """Follows state changes and progress and hands them to subscriptions.
 
-    `store` needs a client of its own, whose reply timeout is longer than a second.
+    `store` needs a client of its own without a reply timeout: before Python 3.12 that of redis-py
+    (`asyncio.wait_for`) can swallow a cancellation, and the feed would read on.
     """
 
     def __init__(self, store: AsyncStore, *, most_changes: int = MOST_CHANGES) -> None:
@@ -88,9 +93,7 @@ class Feed:
     async def close(self) -> None:
         """Stops reading."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await cancel(self._task)
         await self._store.close()
 
     async def _started(self) -> None:
@@ -104,7 +107,8 @@ class Feed:
         try:
             while True:
                 try:
-                    await self._locate(anew=not position_known)
+                    async with _bounded():
+                        await self._locate(anew=not position_known)
                     pause, position_known = _SHORTEST_PAUSE, True
                     self._live.set()
                     await self._follow()
@@ -142,11 +146,13 @@ class Feed:
             if self._index:
                 watched_at = _clock()
             if _clock() - located_at > _REFRESH:
-                await self._locate(anew=False)
+                async with _bounded():
+                    await self._locate(anew=False)
                 located_at = _clock()
-            changes, reports = await self._store.follow(
-                self._position.entry_id, self._progress_position, BLOCK_MS
-            )
+            async with _bounded():
+                changes, reports = await self._store.follow(
+                    self._position.entry_id, self._progress_position, BLOCK_MS
+                )
             if not self._hand_out(changes, reports) and (changes or reports):
                 await asyncio.sleep(_LULL)
 
@@ -190,6 +196,15 @@ class Feed:
     def _fail_all(self, error: PortariaError) -> None:
         for each in self._index:
             each.fail(error)
+
+
+@asynccontextmanager
+async def _bounded() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_SILENCE):
+            yield
+    except TimeoutError:
+        raise StoreUnavailable from None
 
 
 def _clock() -> float:

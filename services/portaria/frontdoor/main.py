@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import signal
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from portaria.core.seal import load_key_ring
 from portaria.frontdoor.admission import Admission
 from portaria.frontdoor.convert import Converter
 from portaria.frontdoor.drain import Drain, shutting_down
+from portaria.frontdoor.ending import cancel, finish
 from portaria.frontdoor.feed import Feed
 from portaria.frontdoor.jobs_servicer import JobsServicer
 from portaria.frontdoor.prompt import PromptStore
@@ -31,12 +33,17 @@ from portaria.store import AsyncStore
 from portaria.store.connect import connect_async
 
 Listening = Callable[[str], None]
+LAST_RESORT_SECONDS = 10.0
+"""More than all bounds of draining and closing together, the grace apart."""
 
 
 def run(settings: Settings, on_listening: Listening | None = None) -> None:
     """Serves until SIGTERM or SIGINT, then drains. Raises ConfigurationError at start."""
     logs.configure(level=settings.log_level, style=settings.log_format)
-    uvloop.run(serve(settings, on_listening))
+    try:
+        uvloop.run(serve(settings, on_listening))
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 async def serve(settings: Settings, on_listening: Listening | None = None) -> None:
@@ -51,13 +58,12 @@ async def serve(settings: Settings, on_listening: Listening | None = None) -> No
     if on_listening is not None:
         on_listening(address)
     await stop.get()
-    draining = asyncio.create_task(running.drain())
-    again = asyncio.create_task(stop.get())
+    _end_by(settings.grace_seconds + LAST_RESORT_SECONDS)
+    draining = asyncio.create_task(running.drain(), name="drain")
+    again = asyncio.create_task(stop.get(), name="second signal")
     await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
-    for each in (draining, again):
-        each.cancel()
-        with suppress(asyncio.CancelledError):
-            await each
+    _end_by(LAST_RESORT_SECONDS)
+    await cancel(draining, again)
     await running.close()
 
 
@@ -70,10 +76,13 @@ class Running:
         self._settings = settings
         keys = load_key_ring(settings.key_file)
         rules, converter = Rules(), Converter(keys)
-        # PromptStore and Watchdog bound each call; redis-py's own way costs a task a command.
-        self._store = AsyncStore(connect_async(settings.redis_url, reply_timeout=None))
+        # PromptStore, Watchdog and Feed bound each call; redis-py's own way costs a task a command,
+        # and can swallow a cancellation.
+        self._store = AsyncStore(
+            connect_async(settings.redis_url, reply_timeout=None), replicas=settings.redis_replicas
+        )
         self._prompt = prompt = PromptStore(self._store)
-        feed_store = AsyncStore(connect_async(settings.redis_url))
+        feed_store = AsyncStore(connect_async(settings.redis_url, reply_timeout=None))
         self.feed = Feed(feed_store, most_changes=most_changes)
         self.drain_state = Drain()
         namespace = settings.namespace
@@ -115,7 +124,8 @@ class Running:
         """Lets calls end within the grace, and watches at once; then closes the port."""
         logs.logger().info("door draining", grace_seconds=self._settings.grace_seconds)
         await self._watchdog.stop()
-        await self.door.stop_serving()
+        # A health watch that takes nothing holds up whoever tells the health.
+        await finish(health=self.door.stop_serving())
         self.drain_state.stopping = True
         self.feed.end(shutting_down())
         with suppress(TimeoutError):
@@ -123,12 +133,19 @@ class Running:
                 await self.drain_state.finished()
 
     async def close(self) -> None:
-        """Ends what is left, and all connections."""
+        """Ends what is left, and all connections; within seconds, whatever hangs or fails."""
         await self._watchdog.stop()
-        await self.door.stop(0.2 if self.drain_state.stopping else 0)
-        await self.feed.close()
-        await self._prompt.close()
+        await finish(server=self.door.stop(0.2 if self.drain_state.stopping else 0))
+        await finish(feed=self.feed.close(), store=self._prompt.close())
         logs.logger().info("door stopped")
+
+
+def _end_by(seconds: float) -> None:
+    """Ends this process then with the stacks of all threads and exit code 1.
+
+    Even where the loop itself does not turn any more; a new call replaces the one before.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def _stop_signals() -> asyncio.Queue[int]:

@@ -28,7 +28,7 @@ class PromptStore:
 
     def __init__(self, store: AsyncStore, *, patience: float = PATIENCE) -> None:
         self._store = store
-        self._lane = Lane(store.redis)
+        self._lane = Lane(store.redis, replicas=store.replicas)
         self._patience = patience
         self._turnstile = asyncio.Semaphore(_CONCURRENT)
 

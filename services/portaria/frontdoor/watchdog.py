@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 from portaria.core.errors import StoreFull, StoreUnavailable
+from portaria.frontdoor.ending import cancel
 from portaria.frontdoor.server import Door
 from portaria.logs import logger
 from portaria.store import AsyncStore
@@ -32,9 +32,7 @@ class Watchdog:
     async def stop(self) -> None:
         """Stops looking."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await cancel(self._task)
 
     async def _run(self) -> None:
         reachable = False

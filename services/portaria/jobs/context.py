@@ -82,6 +82,9 @@ class Hold(Protocol):
     def report(self, current: int, total: int, message: str) -> None:
         """Makes progress known. Returns at once; a report may be replaced by a later one."""
 
+    def check(self) -> None:
+        """Answers where this run still holds the job, by the store's word, and may go on."""
+
     def begin_effect(self, key: str, *, again: bool) -> tuple[Recorded, str]:
         """Records the intent; with `again`, over an unknown outcome. Answers what was there."""
 
@@ -150,6 +153,14 @@ class JobContext:
             raise ValueError(f"a progress message has at most {LARGEST_MESSAGE} characters")
         self._hold.report(current, total, message)
 
+    def check(self) -> None:
+        """Raises JobCancelled or HoldLost where this run may do no more, as `once` does.
+
+        Asks Redis, and waits while it is away: right before something that cannot be taken back.
+        In a loop, `progress` is enough.
+        """
+        self._hold.check()
+
     def warn(self, text: str) -> None:
         """Ends the job as succeeded with a remark, e.g. "no parts in this stage"."""
         self._hold.warn(text)
@@ -207,8 +218,7 @@ class JobContext:
         return self._done(key, value)
 
     def _begin(self, key: str, on_unknown: OnUnknown) -> Effect[object] | None:
-        if not key or len(key) > LARGEST_KEY:
-            raise ValueError(f"an effect's key has 1 to {LARGEST_KEY} characters")
+        check_key(key)
         recorded, value = self._hold.begin_effect(key, again=on_unknown is OnUnknown.REPEAT)
         match recorded:
             case Recorded.NEW:
@@ -220,7 +230,7 @@ class JobContext:
 
     def _done(self, key: str, value: Value) -> Effect[Value]:
         try:
-            kept = _encode(value)
+            kept = encode_value(value)
         except ValueError:
             # It happened: an intent left standing would let this run begin it once more.
             self._hold.doubt_effect(key)
@@ -250,7 +260,14 @@ class JobContext:
         raise OutcomeUnknown
 
 
-def _encode(value: object) -> str:
+def check_key(key: str) -> None:
+    """Raises ValueError for a key that no ledger takes."""
+    if not key or len(key) > LARGEST_KEY:
+        raise ValueError(f"an effect's key has 1 to {LARGEST_KEY} characters")
+
+
+def encode_value(value: object) -> str:
+    """An effect's value as ledgers keep it. Raises ValueError where it is no JSON, or too large."""
     try:
         text = json.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:

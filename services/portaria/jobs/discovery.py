@@ -17,7 +17,7 @@ from types import ModuleType
 from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
 
 from portaria.core.errors import ConfigurationError
-from portaria.core.job_type import JobTypes, is_job_type
+from portaria.core.job_type import JobType, JobTypes, is_job_type
 from portaria.jobs.handler import Handler, handler_of
 from portaria.v1 import job_type_pb2
 
@@ -82,6 +82,15 @@ def load_handlers(packages: Iterable[str], domains: Collection[str]) -> dict[str
     if wrong:
         raise ConfigurationError("; ".join(wrong))
     return found
+
+
+def find_handler(job_type: JobType) -> Handler | None:
+    """The handler of one type, where `load_handlers` would look; None where there is none."""
+    for module in _handler_modules(job_type.message.__module__):
+        for handler in _handlers_in(importlib.import_module(module)):
+            if handler.job_type.name == job_type.name:
+                return handler
+    return None
 
 
 def _submits(method: MethodDescriptor) -> bool:

@@ -1,7 +1,7 @@
-"""Runs a handler in this process, without Redis: for tests of one's own handlers.
+"""Runs one attempt of a handler in this process, without Redis: for tests of one's own handlers.
 
 The ledger, the fences and the checks of `JobContext` are the platform's; only where they keep
-their records is other.
+their records is other. `portaria.testing` builds whole jobs, with retries and time, on this.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from portaria.core.ids import new_job_id
 from portaria.jobs.context import JobContext, Recorded
 from portaria.jobs.errors import HoldLost, JobCancelled
 from portaria.jobs.handler import handler_of
+
+LONGEST_WARNING = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class EagerJob:
     """key -> (the intent's token, or "done" with its value, or "doubt")."""
     attempts: int = 0
     hold: EagerHold | None = None
+    told: Callable[[Report], object] | None = None
+    """Hears each report of progress."""
 
     def begin(self) -> EagerHold:
         """The next attempt; the one before it has lost its hold."""
@@ -130,13 +134,21 @@ class EagerHold:
         self.warnings: list[str] = []
         self.cancelled = False
         self.lost = False
+        self.dead = False
         self._token = str(job.attempts)
         self._ledger = job.ledger
+        self._told = job.told
 
     def report(self, current: int, total: int, message: str) -> None:
         """See Hold."""
         self._check()
         self.reports.append(Report(current, total, message))
+        if self._told is not None:
+            self._told(self.reports[-1])
+
+    def check(self) -> None:
+        """See Hold."""
+        self._check()
 
     def begin_effect(self, key: str, *, again: bool) -> tuple[Recorded, str]:
         """See Hold."""
@@ -166,11 +178,15 @@ class EagerHold:
 
     def warn(self, text: str) -> None:
         """See Hold."""
-        self.warnings.append(text)
+        self.warnings.append(text[:LONGEST_WARNING])
 
     def is_cancelled(self) -> bool:
         """See Hold."""
         return self.cancelled
+
+    def die(self) -> None:
+        """As if the process had ended here: nothing that this run still does is recorded."""
+        self.lost = self.dead = True
 
     def _replace(self, key: str, entry: tuple[str, str]) -> None:
         # What happened, happened, also where the hold is lost by now; only one's own intent is
@@ -179,7 +195,7 @@ class EagerHold:
             self._ledger[key] = entry
 
     def _is_mine(self, key: str) -> bool:
-        return self._ledger.get(key, ("", ""))[0] == self._token
+        return not self.dead and self._ledger.get(key, ("", ""))[0] == self._token
 
     def _check(self) -> None:
         if self.lost:

@@ -69,6 +69,11 @@ class HoldLost(Interruption):
     """The lease lapsed and the job was given to another worker; what this run does is discarded."""
 
 
+def is_reason(value: object) -> bool:
+    """Whether it may stand as a reason."""
+    return isinstance(value, str) and _REASON.match(value) is not None
+
+
 def reason_of(error: type[BaseException]) -> str:
     """CONNECTION_RESET_ERROR for ConnectionResetError."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", error.__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import random
 import select
@@ -20,11 +21,17 @@ from portaria.core.seal import KeyRing
 from portaria.jobs import Handler
 from portaria.logs import logger
 from portaria.runtime.executor import Executor
-from portaria.runtime.slot import Slot
-from portaria.store import Finished, Turn, calls, keys
+from portaria.runtime.hand import Hand, Report
+from portaria.runtime.lease import Lease
+from portaria.runtime.pace import Pace
+from portaria.runtime.relief import Relief
+from portaria.runtime.slot import CANCEL, LOST, Slot
+from portaria.runtime.turns import Turns
+from portaria.store import Claim, Turn, keys
+from portaria.store.calls import Began
 from portaria.store.wire import Target, Wire
 
-WAKE_TIMEOUT = 1
+WAKE_TIMEOUT = 2
 """Seconds after which an idle child looks for jobs, though nothing woke it."""
 
 _PR_SET_PDEATHSIG = 1
@@ -59,6 +66,10 @@ class ChildPlan:
     limit: int | None
     """Jobs until LIMIT."""
     max_idle: float | None
+    prefetch: int
+    """The most jobs to claim at once."""
+    slowest: float | None
+    """Of its predecessor's last jobs, in seconds, where that is known."""
 
 
 class Child:
@@ -76,71 +87,104 @@ class Child:
         self._plan = plan
         self._slot = slot
         self._control = control
-        self._wire = Wire(plan.target)
+        wire = Wire(plan.target)
         self._bell = Wire(plan.target)
-        self._turns = 0
         self._ran = 0
+        self._asked_at = 0.0
         self._idle_since: float | None = None
-        self._log = logger(worker=plan.worker)
-        self._executor = Executor(
-            handlers=handlers, ring=ring, slot=slot, wire=self._wire, target=plan.target
+        self._hand = Hand()
+        self._turns = Turns(
+            wire,
+            worker=plan.worker,
+            incarnation=plan.incarnation,
+            queues=plan.queues,
+            served=f" {' '.join(sorted(handlers))} ",
         )
+        self._executor = Executor(
+            handlers=handlers,
+            ring=ring,
+            slot=slot,
+            wire=wire,
+            target=plan.target,
+            pace=Pace(plan.prefetch, plan.slowest),
+            bell=self._bell,
+            control=control,
+        )
+        self._relief = Relief(self._hand, self._turns, self._executor.lost)
 
     def run(self) -> Exit:
         """Works until there is a reason to end."""
-        in_hand: list[Finished] = []
-        while True:
-            ending = self._ending()
-            want = 0 if ending or self._slot.paused else 1
-            try:
-                turn = self._turn(want, in_hand)
-            except StoreUnavailable:
-                return Exit.STOPPED
-            self._executor.settle()
-            in_hand = []
-            if turn.word == "gone":
-                return Exit.GONE
-            if turn.claims:
-                self._idle_since = None
-                in_hand = self._execute(turn)
-            elif ending:
-                self._executor.close()
-                return ending
-            elif turn.word != "full":
-                if self._is_idle_enough():
-                    return Exit.IDLE
-                self._wait()
+        try:
+            while True:
+                ending = self._ending()
+                turn = self._turn(0 if ending or self._slot.paused else self._want())
+                if turn.word == "gone":
+                    return Exit.GONE
+                if turn.claims:
+                    self._idle_since = None
+                    self._work(turn.claims)
+                elif ending:
+                    self._executor.close()
+                    return ending
+                elif turn.word != "full":
+                    if self._is_idle_enough():
+                        return Exit.IDLE
+                    self._wait()
+        except StoreUnavailable:
+            return Exit.STOPPED
 
-    def _turn(self, want: int, finished: list[Finished]) -> Turn:
-        self._turns += 1
-        plan = self._plan
-        turn = self._wire.run(
-            calls.turn(
-                worker=plan.worker,
-                incarnation=plan.incarnation,
-                token=f"{plan.incarnation}.{self._turns}",
-                queues=plan.queues,
-                want=want,
-                finished=finished,
-            ),
+    def slowest(self) -> float | None:
+        """Of its last jobs, in seconds, for the child that follows."""
+        return self._executor.pace.slowest()
+
+    def _want(self) -> int:
+        left = self._plan.most_jobs - self._ran
+        if self._plan.limit is not None:
+            left = min(left, self._plan.limit - self._ran)
+        return min(left, self._executor.pace.want())
+
+    def _turn(self, want: int) -> Turn:
+        """Between two jobs: tells what was done, and asks for more."""
+        self._asked_at = time.monotonic()
+        report = self._hand.report()
+        turn = self._turns.take(
+            report,
+            want=want,
             # With a finished job in hand it is worth waiting for Redis, until the grace is over.
-            give_up=lambda: self._slot.stop and not finished,
+            give_up=lambda: self._slot.stop and not report.finished,
         )
-        for ended, taken in zip(finished, turn.taken, strict=False):
-            if not taken:
-                self._log.warning("job lost to another worker", job_id=ended.job_id)
-        for job_id in turn.refused:
-            self._log.error("refused what is no job of ours", job_id=job_id)
+        self._executor.settle(self._turns.answered())
         return turn
 
-    def _execute(self, turn: Turn) -> list[Finished]:
-        self._ran += len(turn.claims)
-        return [self._executor.execute(claim) for claim in turn.claims]
+    def _work(self, claims: Sequence[Claim]) -> None:
+        """Runs what was claimed, and what of it the relief has not given back by then."""
+        if len(claims) > 1:
+            self._relief.start()
+        self._hand.deal(claims)
+        while (claim := self._hand.next()) is not None:
+            lease = Lease(claim, self._asked_at, self._slot)
+            word = CANCEL if self._slot.stop and not claim.begun else lease.wait()
+            if not word and claim.at_most_once and not claim.begun:
+                word = self._begin(claim)
+            if not word:
+                self._ran += 1
+                self._hand.end(self._executor.execute(claim, lease))
+            elif word == CANCEL:
+                # To its queue, or to its end where it was cancelled, as the store knows best.
+                self._hand.put_back(claim)
+
+    def _begin(self, claim: Claim) -> int:
+        """Says so before it runs: one that must not run twice is never begun in silence."""
+        hold = (claim.job_id, claim.token)
+        turn = self._turns.take(Report(begun=hold), want=0, give_up=lambda: self._slot.stop)
+        return {Began.YES: 0, Began.CANCELLED: CANCEL, Began.LOST: LOST, None: LOST}[turn.began]
 
     def _ending(self) -> Exit | None:
         plan = self._plan
         if self._slot.stop:
             return Exit.STOPPED
+        if self._slot.retire:
+            return Exit.USED_UP
         if plan.limit is not None and self._ran >= plan.limit:
             return Exit.LIMIT
         if self._ran >= plan.most_jobs:
@@ -209,9 +253,10 @@ def run_child(
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.set_wakeup_fd(-1)
         random.seed()
+        faulthandler.enable(2)
         child = Child(plan, handlers=handlers, ring=ring, slot=slot, control=control)
         status = child.run()
-        slot.leave(status)
+        slot.leave(status, child.slowest())
     except BaseException:
         logger(worker=plan.worker).exception("the worker's child failed")
     finally:

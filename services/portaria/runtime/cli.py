@@ -27,6 +27,7 @@ def worker(
     from portaria import logs
     from portaria.core.errors import ConfigurationError, PortariaError
     from portaria.core.ids import new_token
+    from portaria.runtime import streams
     from portaria.runtime.family import Plan
     from portaria.runtime.worker import Worker, check_pools, patiently, run_workers
     from portaria.settings import load_settings
@@ -34,6 +35,7 @@ def worker(
 
     try:
         settings = load_settings()
+        streams.protect()
         logs.configure(level=settings.log_level, style=settings.log_format)
         queues = [queue_name(pool, priority) for priority in PRIORITIES for pool in pools]
         check_pools(queues, settings)
@@ -47,6 +49,7 @@ def worker(
             burst=burst,
             limit=max_jobs,
             most_jobs_per_child=settings.max_jobs_per_child,
+            prefetch=settings.prefetch,
         )
         workers = [Worker(queues, name=each, connection=connection) for each in names]
         run_workers(workers, plan, settings)

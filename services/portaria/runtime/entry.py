@@ -5,6 +5,7 @@ import os
 import signal
 
 from rq import get_current_job
+from rq.job import Job
 
 
 def refuse() -> None:
@@ -13,12 +14,20 @@ def refuse() -> None:
     Our jobs are run by `rq worker -w portaria.Worker` or `portaria worker` only: a stock worker
     knows neither their envelopes nor their leases.
     """
+    logging.getLogger("rq.worker").error(
+        "this queue belongs to Portaria: start it with `rq worker -w portaria.Worker`"
+    )
     job = get_current_job()
     if job is not None:
         # The stock worker popped the id; our own state of the job is untouched by it.
         job.connection.lpush(f"rq:queue:{job.origin}", job.id)
-    logging.getLogger("rq.worker").error(
-        "this queue belongs to Portaria: start it with `rq worker -w portaria.Worker`"
-    )
-    os.kill(os.getppid(), signal.SIGTERM)
+        _stop_the_worker_of(job)
     raise RuntimeError("refused: jobs of Portaria run under portaria.Worker only")
+
+
+def _stop_the_worker_of(job: Job) -> None:
+    """Stops the worker that runs this; it may be this process, or the one that forked it."""
+    pid = int(job.connection.hget(f"rq:worker:{job.worker_name}", "pid") or 0)
+    # Whoever started the worker is not to be hit, nor whatever a forged record names.
+    if pid in (os.getpid(), os.getppid()):
+        os.kill(pid, signal.SIGTERM)

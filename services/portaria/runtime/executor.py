@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -19,15 +21,21 @@ from portaria.jobs.errors import DeadlineReached
 from portaria.logs import logger
 from portaria.runtime import outcome
 from portaria.runtime.alarm import Alarm
+from portaria.runtime.clone import Clone
 from portaria.runtime.hold import RunningHold
+from portaria.runtime.lease import Lease
 from portaria.runtime.outcome import Run
+from portaria.runtime.pace import Pace
 from portaria.runtime.reporter import Reporter
-from portaria.runtime.slot import Slot
+from portaria.runtime.slot import CANCEL, LOST, Slot
+from portaria.runtime.surroundings import Surroundings
 from portaria.store import Claim, Finished
+from portaria.store.calls import Hold
 from portaria.store.wire import Target, Wire
 from portaria.v1.job_pb2 import Failure, RetryPolicy
 
-NOT_SERVED_AGAIN = 10.0
+_LAST_WORDS = 1.0
+"""Seconds in which tasks that an async handler left running may heed that they are cancelled."""
 
 
 class Executor:
@@ -41,58 +49,81 @@ class Executor:
         slot: Slot,
         wire: Wire,
         target: Target,
+        pace: Pace,
+        bell: Wire,
+        control: socket.socket,
     ) -> None:
+        """`bell` and `control` are the child's; no fork that a handler makes may keep them."""
+        self.pace = pace
         self._handlers = handlers
         self._ring = ring
         self._slot = slot
         self._wire = wire
         self._reporter = Reporter(target, self._heard)
         self._alarm = Alarm()
+        self._surroundings = Surroundings(control)
+        self._clone = Clone([wire.abandon, bell.abandon, self._reporter.abandon, control.close])
+        self._bell = bell
         self._rng = Random()
         self._runner: asyncio.Runner | None = None
-        self._hold: RunningHold | None = None
-        self._unsettled: tuple[bool, float] | None = None
-        self._log = logger()
+        self._lease: Lease | None = None
+        self._seconds = 0.0
+        self._log = logger().bind()  # bound once: what logger() gives is looked up at each call
 
-    def execute(self, claim: Claim) -> Finished:
+    def execute(self, claim: Claim, lease: Lease) -> Finished:
         """Runs one job to its end. `settle` must follow once the store knows of it."""
         started = time.monotonic()
+        # Before its envelope is opened: should that kill the process, this job is charged.
+        self._slot.begin(claim.job_id, claim.token, started, math.inf)
         try:
             envelope = self._open(claim)
         except PermanentError as error:
             self._log.error("job refused", job_id=claim.job_id, reason=error.reason)
-            run = Run(
-                namespace="",
-                job_id=claim.job_id,
-                token=claim.token,
-                failures=claim.failures,
-                retry=RetryPolicy(),
-            )
-            return outcome.failed(run, error, rng=self._rng)
+            return outcome.failed(_refused(claim), error, rng=self._rng)
         options = envelope.spec.options
         timeout = options.timeout.seconds + options.timeout.nanos / 1e9
         if claim.left_ms >= 0:
             timeout = max(0.001, min(timeout, claim.left_ms / 1000))
         self._slot.begin(claim.job_id, claim.token, started, timeout)
-        finished = self._run(claim, envelope, timeout)
+        finished = self._run(claim, envelope, timeout, lease)
         self._reporter.drop()
+        self._put_back(claim)
         seconds = time.monotonic() - started
         self._slot.report(claim.job_id, claim.token, started)
-        self._unsettled = (finished.verdict != "succeeded", seconds)
+        self._seconds += seconds
+        self.pace.note(seconds)
         self._tell(claim, envelope, finished, seconds)
         return finished
 
-    def settle(self) -> None:
-        """The store has answered: what was executed last is over."""
-        if self._unsettled is not None:
-            failed, seconds = self._unsettled
-            self._slot.end(failed=failed, seconds=seconds)
-            self._unsettled = None
+    def settle(self, answered: Sequence[Finished]) -> None:
+        """The store has answered: these are over. Only between two jobs."""
+        if answered:
+            succeeded = sum(each.verdict == "succeeded" for each in answered)
+            failed = len(answered) - succeeded
+            self._slot.settle(succeeded=succeeded, failed=failed, seconds=self._seconds)
+            self._seconds = 0.0
+
+    def lost(self, hold: Hold) -> None:
+        """The store said that a running job is no longer this worker's; on any thread."""
+        self._heard(hold, "lost")
 
     def close(self) -> None:
         """Ends the event loop of async handlers."""
         if self._runner is not None:
             self._runner.close()
+
+    def _put_back(self, claim: Claim) -> None:
+        """What the handler changed of the process: the next job finds it as this one did."""
+        changed = self._surroundings.restore()
+        if not changed:
+            return
+        self._log.warning("a handler changed its process", job_id=claim.job_id, what=changed)
+        if "descriptors" in changed:
+            # Nobody knows what else is gone: new connections for what is in hand, then an end.
+            for wire in (self._wire, self._bell, self._reporter):
+                wire.forget()
+            self._runner = None
+            self._slot.set_retire()
 
     def _open(self, claim: Claim) -> Envelope:
         """The envelope, proven to be the door's and this job's."""
@@ -107,7 +138,7 @@ class Executor:
             raise PermanentError("SEAL_BROKEN", "its envelope is another job's")
         return envelope
 
-    def _run(self, claim: Claim, envelope: Envelope, timeout: float) -> Finished:
+    def _run(self, claim: Claim, envelope: Envelope, timeout: float, lease: Lease) -> Finished:
         options = envelope.spec.options
         name = envelope.spec.payload.type_url.rpartition("/")[2]
         run = Run(
@@ -117,14 +148,15 @@ class Executor:
             failures=claim.failures,
             retry=options.retry,
         )
-        hold = self._hold = RunningHold(
+        self._lease = lease
+        hold = RunningHold(
             claim,
             job_type=name,
             namespace=envelope.namespace,
             caller=envelope.caller,
             headers=dict(options.headers),
             timeout=timeout,
-            slot=self._slot,
+            lease=lease,
             wire=self._wire,
             reporter=self._reporter,
             log=self._log.bind(job_id=claim.job_id, type=name, attempt=claim.attempt),
@@ -148,29 +180,26 @@ class Executor:
                 run, error, rng=self._rng, progress=hold.progress, warnings=hold.warnings
             )
         finally:
-            self._hold = None
+            self._lease = None
+            # A thread that it left behind has no part in what runs next.
+            lease.hear(LOST)
 
     def _handler(self, name: str) -> Handler:
         handler = self._handlers.get(name)
         if handler is None:
-            raise RetryLater(
-                timedelta(seconds=NOT_SERVED_AGAIN), f"this worker has no handler for {name}"
-            )
+            # The claim asked for types that are served here: its record and envelope differ.
+            raise PermanentError("SEAL_BROKEN", f"its envelope holds a {name}, its record does not")
         return handler
 
     def _call(
         self, handler: Handler, payload: Message, ctx: JobContext, timeout: float
     ) -> Message | None:
-        if handler.is_async:
-            if self._runner is None:
-                self._runner = asyncio.Runner()
-            result: Message | None = self._runner.run(_bounded(handler, payload, ctx, timeout))
-        else:
-            try:
-                self._alarm.arm(timeout)
-                result = handler.function(payload, ctx)
-            finally:
-                self._alarm.disarm()
+        try:
+            result = self._invoke(handler, payload, ctx, timeout)
+        except BaseException as error:
+            self._clone.end(error)
+            raise
+        self._clone.end(None)
         expected = handler.returns
         if (expected is None and result is not None) or (
             expected is not None and not isinstance(result, expected)
@@ -181,10 +210,32 @@ class Executor:
             )
         return result
 
-    def _heard(self, job_id: str, word: str) -> None:
-        hold = self._hold
-        if hold is not None and hold.job_id == job_id:
-            hold.hear(word)
+    def _invoke(
+        self, handler: Handler, payload: Message, ctx: JobContext, timeout: float
+    ) -> Message | None:
+        if not handler.is_async:
+            try:
+                self._alarm.arm(timeout)
+                result: Message | None = handler.function(payload, ctx)
+            finally:
+                self._alarm.disarm()
+            return result
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        loop = self._runner.get_loop()
+        try:
+            result = self._runner.run(_bounded(handler, payload, ctx, timeout))
+        finally:
+            if asyncio.all_tasks(loop):
+                # They heed no cancel; in this loop they would live into the next job.
+                self._runner = None
+                self._slot.set_retire()
+        return result
+
+    def _heard(self, hold: Hold, word: str) -> None:
+        lease = self._lease
+        if lease is not None and (lease.job_id, lease.token) == hold:
+            lease.hear(CANCEL if word == "cancel" else LOST)
 
     def _tell(self, claim: Claim, envelope: Envelope, finished: Finished, seconds: float) -> None:
         if finished.verdict == "succeeded":
@@ -204,6 +255,16 @@ class Executor:
 
 
 _WORDS = {"failed": "failed", "retry": "failed, will be retried", "later": "put off"}
+
+
+def _refused(claim: Claim) -> Run:
+    return Run(
+        namespace="",
+        job_id=claim.job_id,
+        token=claim.token,
+        failures=claim.failures,
+        retry=RetryPolicy(),
+    )
 
 
 def _named(error: BaseException, claim: Claim, timeout: float) -> BaseException:
@@ -229,3 +290,14 @@ async def _bounded(handler: Handler, payload: Message, ctx: JobContext, timeout:
         if scope.expired():
             raise SoftTimeout("the timeout of the job passed") from None
         raise
+    finally:
+        await _end_tasks()
+
+
+async def _end_tasks() -> None:
+    """Cancels what the handler left running, and waits a moment for it."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_LAST_WORDS)

@@ -9,12 +9,15 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 
 from portaria.core.seal import KeyRing
 from portaria.jobs import Handler
+from portaria.runtime import orphans
 from portaria.runtime.child import ChildPlan, run_child
 from portaria.runtime.slot import Counts, Running, Slot
+from portaria.runtime.vitals import Pulse, Vitals
 from portaria.store.wire import Target
 
 _FREEZE_TRIES = 50
@@ -28,7 +31,9 @@ class Plan:
     """Names, one for each child."""
     queues: Sequence[str]
     burst: bool = False
-    most_jobs_per_child: int = 1000
+    most_jobs_per_child: int = 10_000
+    prefetch: int = 16
+    """The most jobs that a child claims at once."""
     limit: int | None = None
     """Jobs after which the worker ends."""
     max_idle: float | None = None
@@ -40,7 +45,9 @@ class Sentence(Enum):
     TIMEOUT = "timeout"
     STOPPED = "stopped"
     GIVE_BACK = "give back"
+    CANCELLED = "cancelled"
     CRASH = "crash"
+    MEMORY = "memory"
 
 
 class ChildProcess:
@@ -55,7 +62,12 @@ class ChildProcess:
         self.slot = slot
         self.control = control
         self.born = time.monotonic()
+        self.started_at = datetime.now(UTC)
         self.sentence: Sentence | None = None
+        self.is_retiring = False
+        self.vitals: Vitals | None = None
+        """The latest sample, None before the first."""
+        self._pulse = Pulse(pid)
         self._status: int | None = None
 
     def poll(self) -> int | None:
@@ -65,6 +77,11 @@ class ChildProcess:
             if pid:
                 self._status = os.waitstatus_to_exitcode(status)
         return self._status
+
+    def death(self) -> str:
+        """How it ended, in words: `SIGSEGV`, `exit status 9`."""
+        status = self._status or 0
+        return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
     def running(self) -> Running | None:
         """The job in hand. A hint while it lives, the truth once it is dead or frozen."""
@@ -77,10 +94,17 @@ class ChildProcess:
     def ask_to_stop(self) -> None:
         """It ends after the job in hand."""
         self.slot.set_stop()
-        try:
-            self.control.send(b"s")
-        except OSError:
-            return  # it is dead already
+        self._nudge()
+
+    def ask_to_retire(self) -> None:
+        """It ends after the job in hand, as one that was used enough: another takes over."""
+        self.is_retiring = True
+        self.slot.set_retire()
+        self._nudge()
+
+    def sample(self) -> None:
+        """Takes its vitals."""
+        self.vitals = self._pulse.take() or self.vitals
 
     def freeze(self) -> Running | None:
         """Stops it, and answers what it is running then; `thaw` or `kill` must follow.
@@ -118,6 +142,13 @@ class ChildProcess:
         self.control.close()
         self.slot.close()
 
+    def _nudge(self) -> None:
+        """It looks at its slot at once, should it be idle."""
+        try:
+            self.control.send(b"s")
+        except OSError:
+            return  # it is dead already
+
     def _is_stopped(self) -> bool:
         with open(f"/proc/{self.pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] in "tT"
@@ -129,6 +160,7 @@ def fork_child(
     incarnation: str,
     *,
     limit: int | None,
+    slowest: float | None,
     target: Target,
     handlers: Mapping[str, Handler],
     ring: KeyRing,
@@ -147,6 +179,8 @@ def fork_child(
         most_jobs=plan.most_jobs_per_child,
         limit=limit,
         max_idle=plan.max_idle,
+        prefetch=plan.prefetch,
+        slowest=slowest,
     )
     # What exists now is never collected in the child, so its pages stay shared.
     gc.freeze()
@@ -154,6 +188,9 @@ def fork_child(
     pid = os.fork()
     if pid == 0:
         ours.close()
+        # A handler that asks people would wait for them, and take what is typed from its siblings.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        orphans.adopt()
         # A sibling's socket held open here would hide the parent's death from that sibling.
         for sibling in siblings:
             sibling.control.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -10,19 +9,16 @@ from structlog.typing import FilteringBoundLogger
 
 from portaria.jobs.context import Recorded
 from portaria.jobs.errors import HoldLost, JobCancelled
+from portaria.runtime.lease import Lease
 from portaria.runtime.reporter import Reporter
-from portaria.runtime.slot import CANCEL, LOST, Slot
+from portaria.runtime.slot import CANCEL, LOST
 from portaria.store import Claim, calls
 from portaria.store.wire import Wire
 from portaria.v1.job_pb2 import Progress
 
-# A lease that was not renewed for this long may be given away: wait for word.
-_DOUBT = calls.LEASE_MS / 1000 * 0.75
-_LOOK_AGAIN = 0.05
-
 
 class RunningHold:
-    """Implements portaria.jobs.Hold over a claim, the slot and the store."""
+    """Implements portaria.jobs.Hold over a claim, its lease and the store."""
 
     def __init__(
         self,
@@ -33,7 +29,7 @@ class RunningHold:
         caller: str,
         headers: Mapping[str, str],
         timeout: float,
-        slot: Slot,
+        lease: Lease,
         wire: Wire,
         reporter: Reporter,
         log: FilteringBoundLogger,
@@ -49,11 +45,9 @@ class RunningHold:
         self.log = log
         self.warnings: list[str] = []
         self.progress = b""
-        self._slot = slot
+        self._lease = lease
         self._wire = wire
         self._reporter = reporter
-        self._claimed_at = time.monotonic()
-        self._heard = 0
 
     def report(self, current: int, total: int, message: str) -> None:
         """See Hold."""
@@ -65,15 +59,15 @@ class RunningHold:
         self.progress = report.SerializeToString()
         self._reporter.report(self.job_id, self.token, self.progress)
 
+    def check(self) -> None:
+        """See Hold."""
+        self._check()
+        self._effect("check")
+
     def begin_effect(self, key: str, *, again: bool) -> tuple[Recorded, str]:
         """See Hold."""
         self._check()
-        operation = "again" if again else "begin"
-        word, value = self._effect(operation, key)
-        if word == "lost":
-            raise HoldLost
-        if word == "cancel":
-            raise JobCancelled
+        word, value = self._effect("again" if again else "begin", key)
         return Recorded(word), value
 
     def end_effect(self, key: str, value: str) -> None:
@@ -94,24 +88,19 @@ class RunningHold:
 
     def is_cancelled(self) -> bool:
         """See Hold."""
-        return CANCEL in (self._heard, self._slot.word_about(self.job_id, self.token))
-
-    def hear(self, word: str) -> None:
-        """A reply of Redis said "cancel" or "lost", sooner than the parent could."""
-        self._heard = CANCEL if word == "cancel" else LOST
+        return self._lease.word() == CANCEL
 
     def _check(self) -> None:
-        """Waits while the lease is not renewed: Redis is away, or the parent stands still."""
-        while True:
-            word = self._heard or self._slot.word_about(self.job_id, self.token)
-            if word == LOST:
-                raise HoldLost
-            if word == CANCEL:
-                raise JobCancelled
-            renewed = max(self._claimed_at, self._slot.last_renewal())
-            if time.monotonic() - renewed < _DOUBT:
-                return
-            time.sleep(_LOOK_AGAIN)
+        word = self._lease.wait()
+        if word == LOST:
+            raise HoldLost
+        if word == CANCEL:
+            raise JobCancelled
 
-    def _effect(self, operation: str, key: str, value: str = "") -> tuple[str, str]:
-        return self._wire.run(calls.effect(self.job_id, self.token, operation, key, value))
+    def _effect(self, operation: str, key: str = "", value: str = "") -> tuple[str, str]:
+        word, kept = self._wire.run(calls.effect(self.job_id, self.token, operation, key, value))
+        if word == "lost":
+            raise HoldLost
+        if word == "cancel":
+            raise JobCancelled
+        return word, kept

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from portaria.core.ids import new_token
 from portaria.core.seal import KeyRing, SealBroken
 from portaria.internal.v1.envelope_pb2 import Envelope
-from portaria.jobs import PermanentError, SoftTimeout
+from portaria.jobs import JobError, PermanentError, SoftTimeout
 from portaria.logs import logger
 from portaria.runtime import outcome
 from portaria.runtime.family import ChildProcess, Sentence
@@ -20,6 +20,10 @@ from portaria.store import Finished, Store, calls
 
 HARD_AFTER = 5.0
 """Seconds from the soft timeout to SIGKILL."""
+_FAR_OVER = 1.5
+"""Times its cap of memory, from which on a child is killed though it runs a job."""
+_MIB = 1024 * 1024
+_ENDED_HERE = (Sentence.TIMEOUT, Sentence.STOPPED, Sentence.MEMORY)
 
 
 class Justice:
@@ -38,10 +42,17 @@ class Justice:
     def settle(self, child: ChildProcess, following: str, *, crashed: bool) -> None:
         """After a child's death: its job is finished, charged or given back; the rest is freed."""
         running = child.running()
-        if running is not None and child.sentence in (Sentence.TIMEOUT, Sentence.STOPPED):
+        if running is not None and child.sentence in _ENDED_HERE:
             self._finish(child, running)
         begun = running.job_id if running is not None else ""
-        self._recover(child.worker, child.incarnation, following, begun=begun, crashed=crashed)
+        self._recover(
+            child.worker,
+            child.incarnation,
+            following,
+            begun=begun,
+            crashed=crashed,
+            how=child.death(),
+        )
 
     def enforce_timeout(self, child: ChildProcess, now: float) -> None:
         """Kills a child whose handler did not heed its soft timeout."""
@@ -57,11 +68,47 @@ class Justice:
         else:
             child.thaw()
 
+    def enforce_memory(self, child: ChildProcess, most_mb: int) -> None:
+        """Replaces a child that grew beyond its cap: after its job, or, far beyond it, at once."""
+        used_mb = child.vitals.own_bytes // _MIB if child.vitals is not None else 0
+        if used_mb <= most_mb or child.sentence is not None:
+            return
+        if not child.is_retiring:
+            child.ask_to_retire()
+            self._log.warning(
+                "child replaced for its memory",
+                worker=child.worker,
+                used_mb=used_mb,
+                most_mb=most_mb,
+            )
+        running = child.running()
+        if used_mb <= most_mb * _FAR_OVER or running is None:
+            return
+        frozen = child.freeze()
+        # Not while it reports: the job is over, and its end would be lost.
+        if frozen is not None and frozen.timeout != math.inf:
+            child.kill(Sentence.MEMORY)
+            self._log.error("job killed for its memory", job_id=frozen.job_id, used_mb=used_mb)
+        else:
+            child.thaw()
+
     def stop_job(self, child: ChildProcess, job_id: str) -> None:
         """RQ's stop-job: kills the child if, frozen, it runs that very job."""
         frozen = child.freeze()
         if frozen is not None and frozen.job_id == job_id and frozen.timeout != math.inf:
             child.kill(Sentence.STOPPED)
+        else:
+            child.thaw()
+
+    def kill_hold(self, child: ChildProcess, job_id: str, token: str) -> None:
+        """Kills the child if, frozen, it runs under that very hold."""
+        frozen = child.freeze()
+        if (
+            frozen is not None
+            and (frozen.job_id, frozen.token) == (job_id, token)
+            and frozen.timeout != math.inf
+        ):
+            child.kill(Sentence.CANCELLED)
         else:
             child.thaw()
 
@@ -87,6 +134,8 @@ class Justice:
         error: BaseException = SoftTimeout("killed: it did not end within 5 s of its timeout")
         if child.sentence is Sentence.STOPPED:
             error = PermanentError("STOPPED", "stopped by an operator")
+        elif child.sentence is Sentence.MEMORY:
+            error = JobError("MEMORY", "killed: it took far more memory than a child may")
         finished = outcome.failed(run, error, rng=self._rng, progress=record.progress)
         self._take_turn(child, finished)
 
@@ -103,7 +152,14 @@ class Justice:
         )
 
     def _recover(
-        self, worker: str, incarnation: str, following: str, *, begun: str, crashed: bool
+        self,
+        worker: str,
+        incarnation: str,
+        following: str,
+        *,
+        begun: str,
+        crashed: bool,
+        how: str = "",
     ) -> None:
         self._store.run(
             calls.recover(
@@ -112,7 +168,7 @@ class Justice:
                 following=following,
                 begun=begun,
                 crashed=crashed,
-                crash_failure=outcome.crash_failure(),
+                crash_failure=outcome.crash_failure(how),
                 doubt_failure=outcome.doubt_failure(),
                 lost_failure=outcome.loss_failure(),
             )

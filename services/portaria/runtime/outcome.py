@@ -23,6 +23,7 @@ from portaria.jobs.errors import (
     PermanentError,
     RetryLater,
     SoftTimeout,
+    is_reason,
     reason_of,
 )
 from portaria.store import Finished, Verdict
@@ -31,6 +32,8 @@ from portaria.v1.job_pb2 import Failure, RetryPolicy
 LARGEST_RESULT = 256 * 1024
 _LONGEST_MESSAGE = 1_000
 _LONGEST_TRACEBACK = 8_000
+_MOST_WARNINGS = 100
+_LONGEST_WAIT = timedelta(days=3660)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ def succeeded(
         verdict=Verdict.SUCCEEDED,
         output=ring.seal(f"namespace/{run.namespace}", outcome.SerializeToString()),
         progress=progress,
-        warnings=json.dumps(list(warnings)).encode() if warnings else b"",
+        warnings=_kept(warnings),
     )
 
 
@@ -79,7 +82,7 @@ def failed(
 ) -> Finished:
     """The run raised: retried, or a dead letter, as the policy says."""
     failure = failure_of(error)
-    later = error.delay if isinstance(error, RetryLater) else None
+    later = _delay(error) if isinstance(error, RetryLater) else None
     decision = next_retry(
         retry_from_proto(run.retry),
         failures=run.failures + 1,
@@ -100,12 +103,15 @@ def failed(
         wait_ms=int(wait.total_seconds() * 1000),
         failure=failure.SerializeToString(),
         progress=progress,
-        warnings=json.dumps(list(warnings)).encode() if warnings else b"",
+        warnings=_kept(warnings),
     )
 
 
 def failure_of(error: BaseException) -> Failure:
-    """The message of what a handler raised. Its text is the handler's: it may reach callers."""
+    """The message of what a handler raised. Its text is the handler's: it may reach callers.
+
+    Never raises, whatever a handler's own exceptions do when they are asked for their text.
+    """
     kind = Failure.KIND_ERROR
     if isinstance(error, DeadlineReached):
         kind = Failure.KIND_DEADLINE
@@ -115,23 +121,58 @@ def failure_of(error: BaseException) -> Failure:
         kind = Failure.KIND_TIMEOUT
     elif isinstance(error, OutcomeUnknown):
         kind = Failure.KIND_OUTCOME_UNKNOWN
-    reason = error.reason if isinstance(error, JobError) else reason_of(type(error))
+    reason = reason_of(type(error))
+    if isinstance(error, JobError) and is_reason(getattr(error, "reason", None)):
+        reason = error.reason
     if isinstance(error, SoftTimeout):
         reason = "TIMEOUT"
     if isinstance(error, JobCancelled):
         reason = "CANCELLED"
-    lines = traceback.format_exception(error)
     return Failure(
         kind=kind,
         reason=reason,
-        message=str(error)[:_LONGEST_MESSAGE],
-        exception_type=f"{type(error).__module__}.{type(error).__qualname__}",
-        traceback="".join(lines)[-_LONGEST_TRACEBACK:],
+        message=_text(error),
+        exception_type=_sendable(f"{type(error).__module__}.{type(error).__qualname__}"),
+        traceback=_traceback(error),
     )
 
 
-def crash_failure(message: str = "the process that ran it died, three times") -> bytes:
-    """For a job whose crash budget is used up."""
+def _text(error: BaseException) -> str:
+    try:
+        return _sendable(str(error)[:_LONGEST_MESSAGE])
+    except BaseException:
+        return f"{type(error).__qualname__}, which has no text"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        # Each part cut by itself: a message of megabytes would push out where it was raised.
+        parts = [part[:_LONGEST_MESSAGE] for part in traceback.format_exception(error)]
+        return _sendable("".join(parts)[-_LONGEST_TRACEBACK:])
+    except BaseException:
+        return ""
+
+
+def _sendable(text: str) -> str:
+    """Lone surrogates fit into no message."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _delay(error: RetryLater) -> timedelta:
+    """A moment that a Timestamp can name, whatever was asked for."""
+    asked = getattr(error, "delay", None)
+    return min(asked, _LONGEST_WAIT) if isinstance(asked, timedelta) else timedelta()
+
+
+def _kept(warnings: Sequence[str]) -> bytes:
+    if not warnings:
+        return b""
+    return json.dumps([_sendable(text) for text in warnings[:_MOST_WARNINGS]]).encode()
+
+
+def crash_failure(how: str = "") -> bytes:
+    """For a job whose crash budget is used up; `how` its process ended the last time."""
+    message = "the process that ran it died, three times" + (f"; last: {how}" if how else "")
     return Failure(kind=Failure.KIND_CRASHED, reason="CRASHED", message=message).SerializeToString()
 
 

@@ -24,10 +24,13 @@ from rq.worker_registration import (
 from portaria.core.errors import ConfigurationError
 from portaria.runtime.family import ChildProcess
 from portaria.runtime.supervisor import Command
+from portaria.runtime.vitals import Pulse, Vitals
 from portaria.store.faults import translated
 
 TICK_EVERY = 1.0
-CLEAN_EVERY = 5.0
+REFRESH_EVERY = 5.0
+"""What did not change is written all the same: Redis may have been emptied."""
+CLEAN_EVERY = 15.0
 TTL = 30
 """Seconds after which a silent worker disappears from RQ's register."""
 
@@ -35,11 +38,15 @@ TTL = 30
 class RqRegistry:
     """Implements supervisor.Registry for RQ workers that share one parent."""
 
-    def __init__(self, workers: Sequence[RqWorker]) -> None:
+    def __init__(self, workers: Sequence[RqWorker], types: Sequence[str]) -> None:
+        """`types` are the full names of what they serve."""
         self._workers = {worker.name: worker for worker in workers}
         self._connection = workers[0].connection
+        self._types = ",".join(types)
+        self._pulse = Pulse(os.getpid())
         self._pubsub: PubSub | None = None
         self._next = self._next_cleaning = 0.0
+        self._written: dict[str, tuple[float, object]] = {}
         self._suspended = False
         self._done: dict[str, list[float]] = {name: [0, 0, 0.0] for name in self._workers}
 
@@ -69,17 +76,23 @@ class RqRegistry:
             return
 
     def tick(self, children: Sequence[ChildProcess]) -> None:
-        """Writes states, once a second."""
+        """Writes states, once a second where they changed."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + TICK_EVERY
         by_name = {child.worker: child for child in children}
+        parent = _vital_fields("parent", self._pulse.take())
         with translated():
             pipeline = self._connection.pipeline(transaction=False)
             pipeline.exists("rq:suspended")
             for name, worker in self._workers.items():
-                self._write(pipeline, worker, by_name.get(name))
+                child = by_name.get(name)
+                seen = self._suspended, child and (child.pid, child.running(), child.counts())
+                written_at, written = self._written.get(name, (0.0, None))
+                if seen != written or now - written_at >= REFRESH_EVERY:
+                    self._written[name] = now, seen
+                    self._write(pipeline, worker, child, parent)
             replies = pipeline.execute()
         self._suspended = bool(replies[0])
         if now >= self._next_cleaning:
@@ -92,6 +105,13 @@ class RqRegistry:
         kept[0] += counts.done
         kept[1] += counts.failed
         kept[2] += counts.busy_seconds
+
+    def bell(self) -> int | None:
+        """See supervisor.Registry."""
+        connection: Any = self._pubsub and self._pubsub.connection
+        # Nothing public of redis-py tells; where it changes, commands are heard at the next tick.
+        sock = getattr(connection, "_sock", None)
+        return None if sock is None else int(sock.fileno())
 
     def commands(self) -> Sequence[Command]:
         """What RQ's send_command published for these workers."""
@@ -125,7 +145,9 @@ class RqRegistry:
         # In a container, the number is the same each time.
         return int(pid) == os.getpid() or not _is_alive(int(pid))
 
-    def _write(self, pipeline: Any, worker: RqWorker, child: ChildProcess | None) -> None:
+    def _write(
+        self, pipeline: Any, worker: RqWorker, child: ChildProcess | None, parent: dict[str, Any]
+    ) -> None:
         running = child.running() if child is not None else None
         counts = child.counts() if child is not None else None
         done, failed, busy = self._done[worker.name]
@@ -143,6 +165,9 @@ class RqRegistry:
             "successful_job_count": int(done),
             "failed_job_count": int(failed),
             "total_working_time": busy,
+            **parent,
+            **_child_fields(child),
+            "types": self._types,
         }
         # Whole each time: a Redis that was emptied has the worker again a second later.
         pipeline.sadd(REDIS_WORKER_KEYS, worker.key)
@@ -150,6 +175,24 @@ class RqRegistry:
             pipeline.sadd(WORKERS_BY_QUEUE_KEY % queue, worker.key)
         pipeline.hset(worker.key, mapping=fields)
         pipeline.expire(worker.key, TTL)
+
+
+def _child_fields(child: ChildProcess | None) -> dict[str, Any]:
+    """What RQ has no words for: its `pid` is the parent's. Empty between two children."""
+    if child is None:
+        return {"child_pid": "", "child_started_at": "", **_vital_fields("child", None)}
+    return {
+        "child_pid": child.pid,
+        "child_started_at": utcformat(child.started_at),
+        **_vital_fields("child", child.vitals),
+    }
+
+
+def _vital_fields(whose: str, vitals: Vitals | None) -> dict[str, Any]:
+    return {
+        f"{whose}_cpu_percent": vitals.cpu_percent if vitals is not None else "",
+        f"{whose}_rss_bytes": vitals.rss_bytes if vitals is not None else "",
+    }
 
 
 def _is_alive(pid: int) -> bool:

@@ -9,16 +9,22 @@ from __future__ import annotations
 import math
 import mmap
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # before, began, timeout, job id, token, done, failed, busy seconds, after
 _CHILD = struct.Struct("<Qdd36s32sQQdQ")
 _PARENT_AT = 1024
-# last renewal, hold (job id, token) that a word is about, the word, stop, paused
-_PARENT = struct.Struct("<d36s32sBBB")
-# how the child ended, in its own words
-_EXIT_AT = 2048
+# last renewal
 _RENEWED = struct.Struct("<d")
+_STOP_AT, _PAUSED_AT, _RETIRE_AT = range(_PARENT_AT + _RENEWED.size, _PARENT_AT + _RENEWED.size + 3)
+# hold (job id, token), and a word about it
+_WORD = struct.Struct("<36s32sB")
+_TOLD_AT, _WORDS_AT = 1080, 1088
+MOST_WORDS = 16
+# how the child ended, in its own words, and how slow its slowest job was of late
+_EXIT_AT = 3072
+_PACE = struct.Struct("<d")
 
 LOST, CANCEL = 1, 2
 
@@ -68,9 +74,9 @@ class Slot:
         """
         self._write(job_id, token, began, math.inf)
 
-    def end(self, *, failed: bool, seconds: float) -> None:
-        """The store knows that it ended."""
-        self._done += not failed
+    def settle(self, *, succeeded: int, failed: int, seconds: float) -> None:
+        """The store knows of all that ran; nothing is in hand."""
+        self._done += succeeded
         self._failed += failed
         self._busy += seconds
         self._write("", "", 0.0, 0.0)
@@ -85,8 +91,11 @@ class Slot:
         )  # fmt: skip
         struct.pack_into("<Q", page, _CHILD.size - 8, count)
 
-    def leave(self, status: int) -> None:
-        """The child ends of its own will, with this exit status."""
+    def leave(self, status: int, slowest: float | None = None) -> None:
+        """The child ends of its own will, with this exit status; what it knows of its jobs' pace
+        is for the one after it.
+        """
+        _PACE.pack_into(self._page, _EXIT_AT + 8, math.nan if slowest is None else slowest)
         self._page[_EXIT_AT] = status
 
     # --- the parent reads -----------------------------------------------------------------------
@@ -106,6 +115,11 @@ class Slot:
         """What `leave` said; 0 where the child ended otherwise."""
         return self._page[_EXIT_AT]
 
+    def pace_left(self) -> float | None:
+        """The slowest of its last jobs, in seconds, where `leave` said so."""
+        (slowest,) = _PACE.unpack_from(self._page, _EXIT_AT + 8)
+        return None if not self.left_with() or math.isnan(slowest) else float(slowest)
+
     def counts(self) -> Counts:
         """What the child did so far."""
         row = _CHILD.unpack_from(self._page, 0)
@@ -117,19 +131,29 @@ class Slot:
         """The leases of this child were prolonged."""
         _RENEWED.pack_into(self._page, _PARENT_AT, moment)
 
-    def tell(self, job_id: str, token: str, word: int) -> None:
-        """LOST or CANCEL, about one hold; the child ignores it for any other."""
-        moment, *_, stop, paused = _PARENT.unpack_from(self._page, _PARENT_AT)
-        hold = (job_id.encode(), token.encode())
-        _PARENT.pack_into(self._page, _PARENT_AT, moment, *hold, word, stop, paused)
+    def tell(self, words: Sequence[tuple[str, str, int]]) -> None:
+        """LOST or CANCEL, each about one hold (job id, token); replaces what was told before."""
+        page = self._page
+        for number in range(MOST_WORDS):
+            at = _WORDS_AT + number * _WORD.size
+            page[at + _WORD.size - 1] = 0  # first, so that no hold is given another one's word
+            if number < len(words):
+                job_id, token, word = words[number]
+                _WORD.pack_into(page, at, job_id.encode(), token.encode(), 0)
+                page[at + _WORD.size - 1] = word
+        page[_TOLD_AT] = min(len(words), MOST_WORDS)
 
     def set_stop(self) -> None:
         """The child ends after the job in hand."""
-        self._page[_PARENT_AT + _PARENT.size - 2] = 1
+        self._page[_STOP_AT] = 1
+
+    def set_retire(self) -> None:
+        """The child ends after the job in hand, and a fresh one takes over."""
+        self._page[_RETIRE_AT] = 1
 
     def set_paused(self, paused: bool) -> None:
         """The child claims nothing while this is set."""
-        self._page[_PARENT_AT + _PARENT.size - 1] = int(paused)
+        self._page[_PAUSED_AT] = int(paused)
 
     # --- the child reads ------------------------------------------------------------------------
 
@@ -139,15 +163,27 @@ class Slot:
 
     def word_about(self, job_id: str, token: str) -> int:
         """LOST, CANCEL or 0."""
-        _, about, held, word, _, _ = _PARENT.unpack_from(self._page, _PARENT_AT)
-        return int(word) if (about, held.rstrip(b"\0")) == (job_id.encode(), token.encode()) else 0
+        page = self._page
+        for number in range(page[_TOLD_AT]):  # most often none: this is asked all the time
+            at = _WORDS_AT + number * _WORD.size
+            word = page[at + _WORD.size - 1]
+            if word:
+                about, held, _ = _WORD.unpack_from(page, at)
+                if (about, held.rstrip(b"\0")) == (job_id.encode(), token.encode()):
+                    return word
+        return 0
 
     @property
     def stop(self) -> bool:
         """Whether the child is to end."""
-        return self._page[_PARENT_AT + _PARENT.size - 2] == 1
+        return self._page[_STOP_AT] == 1
+
+    @property
+    def retire(self) -> bool:
+        """Whether the child is to make place for a fresh one."""
+        return self._page[_RETIRE_AT] == 1
 
     @property
     def paused(self) -> bool:
         """Whether the child is to claim nothing."""
-        return self._page[_PARENT_AT + _PARENT.size - 1] == 1
+        return self._page[_PAUSED_AT] == 1

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from portaria.core.errors import PortariaError, StoreFull
 from portaria.core.ids import new_token
 from portaria.core.seal import KeyRing
 from portaria.jobs import Handler
 from portaria.logs import logger
+from portaria.runtime import orphans
 from portaria.runtime.child import Exit
 from portaria.runtime.family import ChildProcess, Plan, Sentence, fork_child
 from portaria.runtime.justice import Justice
@@ -28,6 +29,7 @@ from portaria.store import Store
 from portaria.store.wire import Target
 
 TICK = 0.2
+SAMPLE_EVERY = 1.0
 _CALM = 5.0
 """Seconds of life after which a crash of a child is no longer part of a crash loop."""
 _LONGEST_BACKOFF = 5.0
@@ -41,6 +43,9 @@ class Registry(Protocol):
 
     def buried(self, child: ChildProcess) -> None:
         """A child ended; what it did counts for its worker."""
+
+    def bell(self) -> int | None:
+        """What to select on so as to hear of commands at once; None where nothing is open."""
 
     def commands(self) -> Sequence[Command]:
         """What was asked of these workers since the last call. Never blocks."""
@@ -58,6 +63,17 @@ class Command:
     job_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The child that will follow one that ended."""
+
+    moment: float
+    """Monotonic; not before it."""
+    incarnation: str
+    slowest: float | None
+    """See `ChildPlan`."""
+
+
 class Supervisor:
     """Runs one child for each worker name until it is told to stop."""
 
@@ -71,7 +87,9 @@ class Supervisor:
         ring: KeyRing,
         registry: Registry,
         grace: float,
+        most_mb: int = 0,
     ) -> None:
+        """`most_mb` is the cap of a child's memory, 0 for none."""
         self._plan = plan
         self._store = store
         self._target = target
@@ -79,13 +97,17 @@ class Supervisor:
         self._ring = ring
         self._registry = registry
         self._grace = grace
+        self._most_mb = most_mb
+        self._next_sample = 0.0
         self._children: dict[str, ChildProcess] = {}
-        self._resting: dict[str, tuple[float, str]] = {}
+        self._resting: dict[str, Successor] = {}
         self._crashes: dict[str, int] = {}
+        self._not_ours: frozenset[int] = frozenset()
         self._signals = 0
         self._deadline: float | None = None
         self._justice = Justice(store, ring, Random())
-        self._upkeep = Upkeep(store)
+        types = [(each.job_type.domain, name) for name, each in handlers.items()]
+        self._upkeep = Upkeep(store, types=types, kill=self._justice.kill_hold)
         self._ran = 0
         self._log = logger()
         self._wakeup: socket.socket | None = None
@@ -93,6 +115,7 @@ class Supervisor:
     def run(self) -> int:
         """Works until SIGTERM, SIGINT, or the end of the burst. Answers how many jobs ran."""
         self._catch_signals()
+        self._not_ours = orphans.adopt()
         for name in self._plan.workers:
             incarnation = new_token()
             # A worker of the same name may have died with jobs in hand; it is surely gone.
@@ -103,6 +126,7 @@ class Supervisor:
             self._bury()
             self._revive()
             self._guard()
+            self._weigh()
             self._keep_up()
         return self._ran
 
@@ -127,8 +151,10 @@ class Supervisor:
         assert self._wakeup is not None
         if self._signals:
             self._stop()
-        ready, _, _ = select.select([self._wakeup], [], [], TICK)
-        if ready:
+        bell = self._registry.bell()
+        sources: list[Any] = [self._wakeup] if bell is None else [self._wakeup, bell]
+        ready, _, _ = select.select(sources, [], [], TICK)
+        if self._wakeup in ready:
             self._wakeup.recv(4096)
 
     def _stop(self) -> None:
@@ -145,13 +171,14 @@ class Supervisor:
 
     # --- children -------------------------------------------------------------------------------
 
-    def _fork(self, name: str, incarnation: str) -> None:
+    def _fork(self, name: str, incarnation: str, slowest: float | None = None) -> None:
         limit = None if self._plan.limit is None else max(0, self._plan.limit - self._ran)
         self._children[name] = fork_child(
             self._plan,
             name,
             incarnation,
             limit=limit,
+            slowest=slowest,
             target=self._target,
             handlers=self._handlers,
             ring=self._ring,
@@ -168,6 +195,9 @@ class Supervisor:
             self._registry.buried(child)
             self._after(name, child, status)
             child.close()
+            living = [each.pid for each in self._children.values()]
+            if left := orphans.bury([*living, *self._not_ours]):
+                self._log.warning("killed what a child left running", worker=name, processes=left)
 
     def _after(self, name: str, child: ChildProcess, status: int) -> None:
         # A handler may end the process with any status: only what the slot confirms is ours.
@@ -176,28 +206,29 @@ class Supervisor:
         following = "" if is_last else new_token()
         crashed = ending is None and child.sentence in (None, Sentence.CRASH)
         if crashed:
-            self._log.error("the worker's child died", worker=name, status=status)
+            self._log.error("the worker's child died", worker=name, how=child.death())
         if ending is Exit.GONE:
             self._quietly(lambda: self._justice.take_over(name, following))
         else:
             self._quietly(lambda: self._justice.settle(child, following, crashed=crashed))
         if not is_last:
-            self._resting[name] = (
-                time.monotonic() + self._backoff(name, child, crashed),
-                following,
-            )
+            moment = time.monotonic() + self._backoff(name, child, crashed)
+            self._resting[name] = Successor(moment, following, child.slot.pace_left())
 
     def _backoff(self, name: str, child: ChildProcess, crashed: bool) -> float:
-        """A child that keeps dying young is started ever more slowly."""
-        young = time.monotonic() - child.born < _CALM
+        """A child that keeps dying young is started ever more slowly; one that had done a job was
+        able to work, and what killed it is the next job's own.
+        """
+        counts = child.counts()
+        young = time.monotonic() - child.born < _CALM and not counts.done + counts.failed
         self._crashes[name] = crashes = self._crashes.get(name, 0) + 1 if crashed and young else 0
         return min(_LONGEST_BACKOFF, 0.05 * 2.0**crashes) if crashes > 1 else 0.0
 
     def _revive(self) -> None:
-        for name, (moment, incarnation) in list(self._resting.items()):
-            if time.monotonic() >= moment:
+        for name, successor in list(self._resting.items()):
+            if time.monotonic() >= successor.moment:
                 del self._resting[name]
-                self._fork(name, incarnation)
+                self._fork(name, successor.incarnation, successor.slowest)
 
     def _guard(self) -> None:
         """Kills what ran beyond its timeout, and at the end of the grace what still runs."""
@@ -206,6 +237,17 @@ class Supervisor:
             self._justice.enforce_timeout(child, now)
             if self._deadline is not None and now >= self._deadline:
                 child.kill(Sentence.GIVE_BACK)
+
+    def _weigh(self) -> None:
+        """Samples the children, and keeps their memory within its cap."""
+        now = time.monotonic()
+        if now < self._next_sample:
+            return
+        self._next_sample = now + SAMPLE_EVERY
+        for child in self._children.values():
+            child.sample()
+            if self._most_mb:
+                self._justice.enforce_memory(child, self._most_mb)
 
     # --- everything that is due -----------------------------------------------------------------
 
@@ -224,6 +266,9 @@ class Supervisor:
 
     def _obey(self, command: Command) -> None:
         child = self._children.get(command.worker)
+        if command.name == "portaria-renew":
+            self._upkeep.hurry("renew")
+            return
         self._log.info("command", worker=command.worker, command=command.name)
         if command.name == "shutdown":
             os.kill(os.getpid(), signal.SIGTERM)

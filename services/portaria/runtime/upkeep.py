@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from portaria.logs import logger
 from portaria.runtime import outcome
@@ -11,18 +11,33 @@ from portaria.runtime.family import ChildProcess
 from portaria.runtime.slot import CANCEL, LOST
 from portaria.store import Store, calls
 
-PROMOTE_EVERY = 0.5
-EXPIRE_EVERY = 1.0
+PROMOTE_EVERY = 0.75
+EXPIRE_EVERY = 2.0
 PURGE_EVERY = 10.0
 TIDY_EVERY = 5.0
+UNPARK_EVERY = 2.0
+AUDIT_EVERY = 5.0
+"""Seconds between two looks whether a round is due; its slices follow each other faster."""
+EARLY_PURGE_FROM = 0.75
+"""Share of Redis' memory limit from which the oldest successes are forgotten early."""
 _SLICE, _SLICES = 50, 10
+_BETWEEN_SLICES = 1.0
 
 
 class Upkeep:
     """Each duty at its own pace; `tick` does those whose time has come."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        types: Sequence[tuple[str, str]],
+        kill: Callable[[ChildProcess, str, str], None],
+    ) -> None:
+        """`types` are the (domain, type) that are served; `kill` ends the run of one hold."""
         self._store = store
+        self._types = types
+        self._kill = kill
         self._due = {
             "renew": 0.0,
             "reap": 0.0,
@@ -30,6 +45,8 @@ class Upkeep:
             "expire": 0.0,
             "purge": 0.0,
             "tidy": 0.0,
+            "unpark": 0.0,
+            "audit": 0.0,
         }
         self._is_reachable = True
         self._log = logger()
@@ -48,6 +65,14 @@ class Upkeep:
             self._purge()
         if self._is_due("tidy", TIDY_EVERY):
             self._store.run(calls.tidy())
+        if self._is_due("unpark", UNPARK_EVERY):
+            self._store.run(calls.unpark(self._types))
+        if self._is_due("audit", AUDIT_EVERY):
+            self._audit()
+
+    def hurry(self, duty: str) -> None:
+        """Somebody asks for it now."""
+        self._due[duty] = 0.0
 
     def reachable(self, yes: bool) -> None:
         """Notes whether Redis answers; says so once."""
@@ -62,16 +87,19 @@ class Upkeep:
         if not children:
             return
         asked_at = time.monotonic()
-        pairs = [(child.worker, child.incarnation) for child in children]
-        renewals: list[calls.Renewal] = self._store.run(calls.renew(pairs))
+        renewals: list[calls.Renewal] = self._store.run(calls.renew([_of(c) for c in children]))
         for child, renewal in zip(children, renewals, strict=True):
-            for job_id in renewal.lost:
-                child.slot.tell(job_id, renewal.tokens[job_id], LOST)
-            for job_id in renewal.cancelled:
-                child.slot.tell(job_id, renewal.tokens[job_id], CANCEL)
-            if not renewal.gone and not renewal.lost:
-                # From the question, not the answer: the lease runs from somewhere in between.
-                child.slot.renewed(asked_at)
+            if renewal.gone:
+                continue
+            tokens = renewal.tokens
+            words = [(job_id, tokens[job_id], LOST) for job_id in renewal.lost]
+            words += [(job_id, tokens[job_id], CANCEL) for job_id in renewal.cancelled]
+            child.slot.tell(words)
+            # From the question, not the answer: the lease runs from somewhere in between. After
+            # the words, so that nobody takes what was lost for renewed.
+            child.slot.renewed(asked_at)
+            for job_id in renewal.killed:
+                self._kill(child, job_id, tokens[job_id])
 
     def _reap(self) -> None:
         call = calls.reap(
@@ -94,10 +122,24 @@ class Upkeep:
 
     def _purge(self) -> None:
         """In slices, so that no script is long; where jobs end fast, as many as it takes."""
+        early = self._store.memory_used() > EARLY_PURGE_FROM
         for _ in range(_SLICES):
-            if self._store.run(calls.purge(_SLICE)) < _SLICE:
+            # What is over goes first, also where memory is short.
+            forgotten = self._store.run(calls.purge(_SLICE))
+            if forgotten < _SLICE and early:
+                forgotten = self._store.run(calls.purge(_SLICE, early=True))
+            if forgotten < _SLICE:
                 return
         self._due["purge"] = 0.0
+
+    def _audit(self) -> None:
+        for _ in range(_SLICES):
+            audited = self._store.run(calls.audit())
+            for job_id in audited.mended:
+                self._log.warning("another tool had removed this job; put back", job_id=job_id)
+            if not audited.goes_on:
+                return
+        self._due["audit"] = time.monotonic() + _BETWEEN_SLICES
 
     def _is_due(self, duty: str, every: float) -> bool:
         now = time.monotonic()
@@ -105,3 +147,8 @@ class Upkeep:
             return False
         self._due[duty] = now + every
         return True
+
+
+def _of(child: ChildProcess) -> tuple[str, str, str]:
+    running = child.running()
+    return child.worker, child.incarnation, running.job_id if running else ""

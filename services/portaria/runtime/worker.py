@@ -23,6 +23,7 @@ from portaria.core.seal import load_key_ring
 from portaria.core.states import split_queue
 from portaria.jobs import Handler
 from portaria.jobs.discovery import load_handlers
+from portaria.runtime import streams
 from portaria.runtime.family import Plan
 from portaria.runtime.registry import RqRegistry
 from portaria.runtime.supervisor import Supervisor
@@ -33,6 +34,8 @@ from portaria.store.faults import translated
 from portaria.store.wire import Target
 
 Answer = TypeVar("Answer")
+
+_LONGEST_WHY = 200
 
 
 class Worker(RqWorker):
@@ -61,16 +64,19 @@ class Worker(RqWorker):
             _quit("--with-scheduler: RQ's scheduler is not used here; run `portaria scheduler`")
         if dequeue_strategy not in (None, "default"):
             _quit("--dequeue-strategy: priority is strict, in the order of the queues")
-        plan = Plan(
-            workers=[self.name],
-            queues=self.queue_names(),
-            burst=burst,
-            limit=max_jobs,
-            max_idle=max_idle_time,
-        )
         try:
             settings = load_settings()
+            streams.protect()
             logs.configure(level=(logging_level or settings.log_level).lower())
+            plan = Plan(
+                workers=[self.name],
+                queues=self.queue_names(),
+                burst=burst,
+                limit=max_jobs,
+                max_idle=max_idle_time,
+                most_jobs_per_child=settings.max_jobs_per_child,
+                prefetch=settings.prefetch,
+            )
             return run_workers([self], plan, settings) > 0
         except ConfigurationError as error:
             _quit(error.message)
@@ -85,7 +91,7 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
     ring = load_key_ring(settings.key_file)
     connection = workers[0].connection
     store = Store(connection)
-    registry = RqRegistry(workers)
+    registry = RqRegistry(workers, types=sorted(handlers))
     log = logs.logger()
     if threading.active_count() > 1:
         # A lock that such a thread holds at the fork would stay locked in the child for ever.
@@ -101,6 +107,7 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
         ring=ring,
         registry=registry,
         grace=settings.grace_seconds,
+        most_mb=settings.max_memory_mb,
     )
     patiently(registry.register)
     log.info(
@@ -142,11 +149,16 @@ def patiently(action: Callable[[], Answer]) -> Answer:
             with translated():
                 return action()
         except StoreUnavailable as error:
-            if isinstance(error.__cause__, (AuthenticationError, NoPermissionError)):
+            if isinstance(error.__cause__, AuthenticationError):
                 text = "PORTARIA_REDIS_URL: redis refuses this user or password"
                 raise ConfigurationError(text) from None
-            cause = type(error.__cause__ or error).__name__
-            logs.logger().warning("waiting for redis", cause=cause)
+            if isinstance(error.__cause__, NoPermissionError):
+                # Its words name the command or the key; see store/acl for what is needed.
+                text = f"PORTARIA_REDIS_URL: this user lacks a right: {error.__cause__}"
+                raise ConfigurationError(text) from None
+            cause = error.__cause__ or error
+            why = str(cause)[:_LONGEST_WHY]
+            logs.logger().warning("waiting for redis", cause=type(cause).__name__, why=why)
             time.sleep(pause)
             pause = min(5.0, pause * 2)
 

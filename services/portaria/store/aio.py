@@ -14,7 +14,8 @@ from portaria.store import keys
 from portaria.store.calls import Call
 from portaria.store.faults import translated
 from portaria.store.record import JobRecord, job_record
-from portaria.store.sync import SAFE, SCHEMA_VERSION, UNREADABLE, unsafe
+from portaria.store.sentinel import close_async
+from portaria.store.sync import REPLICAS, SAFE, SCHEMA_VERSION, UNREADABLE, unsafe, was_promoted
 
 Reply = TypeVar("Reply")
 
@@ -34,10 +35,14 @@ class Look:
 
 
 class AsyncStore:
-    """Calls over one redis.asyncio client. Raises StoreUnavailable and StoreFull."""
+    """Calls over one redis.asyncio client. Raises StoreUnavailable and StoreFull.
 
-    def __init__(self, redis: Redis) -> None:
+    `replicas` is how many must have a job before it is acknowledged; see Lane, which sees to that.
+    """
+
+    def __init__(self, redis: Redis, *, replicas: int = 0) -> None:
         self.redis = redis
+        self.replicas = replicas
 
     async def run(self, call: Call[Reply]) -> Reply:
         """Sends one call and answers its reply."""
@@ -79,10 +84,17 @@ class AsyncStore:
         )
 
     async def prepare(self) -> str:
-        """Makes generation and schema at the first start; answers the generation."""
+        """Makes generation and schema at the first start; answers the generation.
+
+        A new one where Redis was promoted since: it may lack what watchers were told.
+        """
         with translated():
             await self.redis.set(keys.SCHEMA, SCHEMA_VERSION, nx=True)
             await self.redis.set(keys.GENERATION, new_token(), nx=True)
+            lineage: Any = await self.redis.info("replication")
+            before: Any = await self.redis.set(keys.LINEAGE, lineage["master_replid"], get=True)
+            if was_promoted(before, lineage):
+                await self.redis.set(keys.GENERATION, new_token())
             generation: Any = await self.redis.get(keys.GENERATION)
             return str(generation.decode())
 
@@ -90,10 +102,11 @@ class AsyncStore:
         """What about this Redis can lose an acknowledged job; empty where nothing can."""
         with translated():
             try:
-                given = {name: await self.redis.config_get(name) for name in SAFE}
+                names = (*SAFE, REPLICAS)
+                given = {name: await self.redis.config_get(name) for name in names}
             except ResponseError:
                 return [UNREADABLE]
-        return unsafe(given.__getitem__)
+        return unsafe(given.__getitem__, self.replicas)
 
     async def ping(self) -> None:
         """Raises StoreUnavailable where Redis does not answer."""
@@ -102,7 +115,7 @@ class AsyncStore:
 
     async def close(self) -> None:
         """Closes all connections."""
-        await self.redis.aclose()
+        await close_async(self.redis)
 
     async def _evaluate(self, call: Call[Reply]) -> Any:
         count = len(call.keys)

@@ -7,7 +7,7 @@ call may be sent twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,9 @@ RENEW_EVERY = 2.0
 REAP_EVERY = 1.0
 CRASH_BUDGET = 3
 LOSS_BUDGET = 10
+AUDIT_EVERY_MS = 60_000
+MOST_AT_ONCE = 200
+"""Jobs that one call may touch, so that no script holds up the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Submission:
     labels: Sequence[tuple[str, str]] = ()
     """The indexed ones."""
     workflow_id: str = "-"
+    retried_from: str = ""
+    """The job that this one repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,7 @@ def submit(job: Submission) -> Call[Submitted]:
             job.before_ms,
             job.deadline_ms,
             "existing" if job.use_existing else "fail",
+            job.retried_from,
         ),
         _submitted,
     )
@@ -167,16 +173,29 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that this worker now holds, and that has begun."""
+    """A job that this worker now holds."""
 
     job_id: str
     queue: str
     envelope: bytes
     token: str
     attempt: int
+    """The number of the start that this claim is for."""
     failures: int
     left_ms: int = -1
     """Until its deadline, at the moment of the claim; -1 where it has none."""
+    at_most_once: bool = False
+    begun: bool = True
+    """Where not, it goes back free of charge until its worker says that it began."""
+
+
+class Began(StrEnum):
+    """What became of a job whose begin was told."""
+
+    YES = "b"
+    CANCELLED = "c"
+    """It must not run twice, was cancelled before it began, and so may not begin."""
+    LOST = "f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +209,12 @@ class Turn:
     claims: Sequence[Claim] = ()
     refused: Sequence[str] = ()
     """Ids in the queue that are no jobs of ours; kept among RQ's failed jobs."""
+    began: Began | None = None
+    """Of the job that was told to have begun."""
+
+
+Hold = tuple[str, str]
+"""Id and token."""
 
 
 def turn(
@@ -200,10 +225,23 @@ def turn(
     queues: Sequence[str],
     want: int,
     finished: Sequence[Finished] = (),
+    served: str = "",
+    begun: Hold | None = None,
+    returned: Sequence[Hold] = (),
     lease_ms: int = LEASE_MS,
 ) -> Call[Turn]:
-    """Finishes jobs in hand and claims up to `want` more, from the first queue that has any."""
-    arguments: list[Argument] = [worker, incarnation, token, lease_ms, want, len(finished)]
+    """Finishes jobs in hand and claims up to `want` more, from the first queue that has any.
+
+    `served` has the names of the types that may be claimed, each between blanks; "" means all, and
+    others are parked. `begun` is one that runs by now, `returned` those that go back free, in the
+    order in which they were claimed.
+    """
+    arguments: list[Argument] = [worker, incarnation, token, lease_ms, want, served]
+    arguments += begun or ("", "")
+    arguments.append(len(returned))
+    for hold in reversed(returned):
+        arguments += hold
+    arguments.append(len(finished))
     for each in finished:
         arguments += (
             each.job_id,
@@ -216,7 +254,7 @@ def turn(
             each.warnings,
         )
     names = (keys.HOLDS, keys.DUE, *(keys.queue(name) for name in queues))
-    return Call(script("turn"), names, arguments, _turn)
+    return Call(script("turn"), names, arguments, _turn if begun is None else _turn_with_begin)
 
 
 def _turn(reply: Any) -> Turn:
@@ -224,19 +262,30 @@ def _turn(reply: Any) -> Turn:
     if word == "gone":
         return Turn(word)
     flags = reply[1].decode().replace("-", "")
-    claims = [
-        Claim(
-            job_id=job[0].decode(),
-            queue=job[1].decode(),
-            envelope=job[2],
-            token=job[3].decode(),
-            attempt=int(job[4]),
-            failures=int(job[5]),
-            left_ms=int(job[6]) if len(job) > 6 else -1,
-        )
-        for job in reply[3:]
-    ]
+    claims = [_claim(job) for job in reply[3:]]
     return Turn(word, [flag == "t" for flag in flags], claims, _ids(reply[2]))
+
+
+def _turn_with_begin(reply: Any) -> Turn:
+    if reply[0] == b"gone":
+        return Turn("gone", began=Began.LOST)
+    flags = reply[1]
+    turn = _turn([reply[0], flags[:-1], *reply[2:]])
+    return replace(turn, began=Began(flags[-1:].decode()))
+
+
+def _claim(job: Any) -> Claim:
+    return Claim(
+        job[0].decode(),
+        job[1].decode(),
+        job[2],
+        job[3].decode(),
+        int(job[4]),
+        int(job[5]),
+        int(job[6]),
+        job[7] == b"1",
+        job[8] == 1,
+    )
 
 
 # --- leases -------------------------------------------------------------------------------------
@@ -249,17 +298,22 @@ class Renewal:
     gone: bool = False
     lost: Sequence[str] = ()
     cancelled: Sequence[str] = ()
+    """Those that are to be killed included."""
+    killed: Sequence[str] = ()
     held: Sequence[str] = field(default=())
     """All that are still held, the cancelled ones included."""
     tokens: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Of each hold: a job that is lost and claimed again is another hold."""
 
 
-def renew(workers: Sequence[tuple[str, str]], lease_ms: int = LEASE_MS) -> Call[list[Renewal]]:
-    """Prolongs all leases of the (worker, incarnation) pairs; one Renewal each, in order."""
+def renew(workers: Sequence[tuple[str, str, str]], lease_ms: int = LEASE_MS) -> Call[list[Renewal]]:
+    """Prolongs all leases of each (worker, incarnation, id of the job that it runs or "").
+
+    One Renewal each, in order.
+    """
     arguments: list[Argument] = [lease_ms]
-    for worker, incarnation in workers:
-        arguments += (worker, incarnation)
+    for each in workers:
+        arguments += each
     return Call(script("renew"), (keys.HOLDS,), arguments, _renewals)
 
 
@@ -274,7 +328,8 @@ def _renewal(reply: Any) -> Renewal:
     holds = list(zip(words[::3], words[1::3], words[2::3], strict=True))
     return Renewal(
         lost=[job_id for job_id, _, word in holds if word == "lost"],
-        cancelled=[job_id for job_id, _, word in holds if word == "cancel"],
+        cancelled=[job_id for job_id, _, word in holds if word in ("cancel", "kill")],
+        killed=[job_id for job_id, _, word in holds if word == "kill"],
         held=[job_id for job_id, _, word in holds if word != "lost"],
         tokens={job_id: token for job_id, token, _ in holds},
     )
@@ -349,14 +404,92 @@ def expire(most: int = 100) -> Call[int]:
     return Call(script("expire"), (keys.EXPIRY,), (most,), int)
 
 
-def purge(most: int = 50) -> Call[int]:
-    """Forgets finished jobs whose time is over."""
-    return Call(script("purge"), (keys.PURGE, keys.EVENTS), (most,), int)
+def purge(most: int = 50, *, early: bool = False) -> Call[int]:
+    """Forgets finished jobs whose time is over; with `early`, the oldest successes before it is.
+
+    Answers how many it looked at.
+    """
+    return Call(script("purge"), (keys.PURGE, keys.EVENTS), (most, int(early)), int)
+
+
+def unpark(types: Sequence[tuple[str, str]], most: int = 100) -> Call[int]:
+    """Queues what waited for a worker that serves one of these (domain, type)."""
+    return Call(script("unpark"), [keys.parked(*each) for each in types], (most,), int)
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A slice of a round over all open jobs."""
+
+    looked: int
+    goes_on: bool
+    mended: Sequence[str]
+
+
+def audit(
+    most: int = 200, pause_ms: int = AUDIT_EVERY_MS, lease_ms: int = LEASE_MS
+) -> Call[Audited]:
+    """Looks at the next open jobs, and puts back what other tools removed."""
+    return Call(
+        script("audit"),
+        (keys.AUDIT,),
+        (most, pause_ms, lease_ms),
+        lambda reply: Audited(int(reply[0]), bool(reply[1]), _ids(reply[2:])),
+    )
 
 
 def tidy() -> Call[int]:
     """Forgets workers that are gone and hold nothing. Answers how many."""
     return Call(script("tidy"), (keys.HOLDS,), (), int)
+
+
+# --- at somebody's request ------------------------------------------------------------------------
+
+
+class Cancelled(StrEnum):
+    """What became of a job that was to be cancelled."""
+
+    NOW = "cancelled"
+    """It waited, and has ended."""
+    ASKED = "cancelling"
+    """Its worker will end it."""
+    ENDED = "ended"
+    """It had reached a terminal state; nothing changed."""
+    MISSING = "missing"
+
+
+def cancel(
+    namespace: str, job_ids: Sequence[str], *, reason: str = "", force: bool = False
+) -> Call[list[Cancelled]]:
+    """Cancels at most 200 jobs; with `force` those that run are killed. One word each, in order."""
+    if len(job_ids) > MOST_AT_ONCE:
+        raise ValueError(f"{len(job_ids)} jobs at once: at most {MOST_AT_ONCE}")
+    return Call(
+        script("cancel"),
+        (),
+        (namespace, reason, int(force), *job_ids),
+        lambda reply: [Cancelled(word.decode()) for _, word in reply],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What became of a job that was to be moved."""
+
+    word: str
+    """ok, missing, "not waiting", or late: it may not begin at that moment."""
+    state: str = ""
+    """Where it was not waiting."""
+
+
+def update(namespace: str, job_id: str, *, queue: str = "", run_at_ms: int = -1) -> Call[Updated]:
+    """Moves a job that waits to another queue of its domain, to another moment, or both."""
+    return Call(
+        script("update"),
+        (keys.job(job_id), keys.DUE),
+        (namespace, job_id, queue, run_at_ms),
+        lambda reply: Updated(*(each.decode() for each in reply)),
+    )
 
 
 # --- of a running job ---------------------------------------------------------------------------
@@ -375,7 +508,7 @@ def progress(job_id: str, token: str, report: bytes) -> Call[str]:
 def effect(
     job_id: str, token: str, operation: str, key: str, value: str = ""
 ) -> Call[tuple[str, str]]:
-    """One step in the ledger; operations are begin, again, done, clear, doubt."""
+    """One step in the ledger; operations are begin, again, done, clear, doubt, check."""
     return Call(
         script("effect"),
         (keys.effects(job_id),),

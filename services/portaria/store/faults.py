@@ -25,9 +25,15 @@ _NOT_NOW_KINDS = (
 )
 
 
+# What a command of a script says where its caller lacks a right, up to Redis 7.0.
+_NO_RIGHT = "The user executing the script can't"
+
+
 def says_not_now(text: str) -> bool:
     """Whether the words of Redis mean "not now", also where a command of a script met them."""
-    return text.startswith(_NOT_NOW) or any(f"-{word} " in text for word in _NOT_NOW)
+    if text.startswith(_NOT_NOW) or _NO_RIGHT in text:
+        return True
+    return any(f"-{word} " in text for word in _NOT_NOW)
 
 
 def fault(error: Exception) -> PortariaError | None:

@@ -16,10 +16,16 @@ EXPIRY = "portaria:expiry"
 """zset: id -> milliseconds, of jobs that must begin or end by some moment."""
 PURGE = "portaria:purge"
 """zset: id -> milliseconds, of finished jobs that will be forgotten."""
+AUDIT = "portaria:audit"
+"""hash: where the round over all open jobs is."""
+NAMESPACES = "portaria:namespaces"
+"""set: those that ever had a job."""
 REAPER = "portaria:reaper"
 """hash: when leases were last judged."""
 GENERATION = "portaria:generation"
-"""string: random, made at first start; part of every cursor."""
+"""string: random, made at first start and after a promotion; part of every cursor."""
+LINEAGE = "portaria:lineage"
+"""string: the replication id of the master that was prepared last."""
 SCHEMA = "portaria:schema"
 """string: what version of these keys the data has."""
 
@@ -52,3 +58,13 @@ def effects(job_id: str) -> str:
 def wake(queue_name: str) -> str:
     """list: at most 64 tokens on which idle workers block."""
     return f"portaria:wake:{queue_name}"
+
+
+def parked(domain: str, job_type: str) -> str:
+    """zset: id -> when it was parked, since no worker that claimed it served its type."""
+    return f"portaria:parked:{domain}:{job_type}"
+
+
+def index(namespace: str, kind: str = "", value: str = "") -> str:
+    """zset of ids, all with score 0: by name, and so by age. `kind` is type, workflow or label."""
+    return f"portaria:index:{namespace}" + (f":{kind}:{value}" if kind else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from redis import Redis
@@ -40,11 +41,25 @@ class Store:
             info: Any = self.redis.info("server")
             return str(info["run_id"])
 
+    def memory_used(self) -> float:
+        """The share of its memory limit that Redis uses; 0 where it has none."""
+        with translated():
+            info: Any = self.redis.info("memory")
+            limit = int(info.get("maxmemory") or 0)
+            return int(info["used_memory"]) / limit if limit else 0.0
+
     def prepare(self) -> str:
-        """Makes generation and schema at the first start; answers the generation."""
+        """Makes generation and schema at the first start; answers the generation.
+
+        A new one where Redis was promoted since: it may lack what watchers were told.
+        """
         with translated():
             self.redis.set(keys.SCHEMA, SCHEMA_VERSION, nx=True)
             self.redis.set(keys.GENERATION, new_token(), nx=True)
+            lineage: Any = self.redis.info("replication")
+            before: Any = self.redis.set(keys.LINEAGE, lineage["master_replid"], get=True)
+            if was_promoted(before, lineage):
+                self.redis.set(keys.GENERATION, new_token())
             generation: Any = self.redis.get(keys.GENERATION)
             return str(generation.decode())
 
@@ -61,12 +76,23 @@ class Store:
             return self.redis.eval(call.script.text, len(call.keys), *call.keys, *call.arguments)
 
 
+def was_promoted(before: bytes | None, lineage: Mapping[str, Any]) -> bool:
+    """Whether this master was a replica of the one that was prepared `before`.
+
+    A restart changes the replication id, too, but then the second one is not that of before.
+    """
+    return before is not None and before.decode() == lineage["master_replid2"]
+
+
 UNREADABLE = "its settings may not be read, so its durability is not known"
 SAFE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
-def unsafe(config_get: Any) -> list[str]:
-    """Compares the settings of a Redis with what we promise."""
+REPLICAS = "min-replicas-to-write"
+
+
+def unsafe(config_get: Any, replicas: int = 0) -> list[str]:
+    """Compares the settings of a Redis with what we promise, where `replicas` must have a job."""
     found = []
     for name, wanted in SAFE.items():
         try:
@@ -75,4 +101,7 @@ def unsafe(config_get: Any) -> list[str]:
             return [UNREADABLE]
         if value is not None and value != wanted:
             found.append(f"{name} is {value}: expected {wanted}")
+    if replicas and int(config_get(REPLICAS).get(REPLICAS) or 0) < 1:
+        # A master that was cut off would go on with jobs that the promoted one runs, too.
+        found.append(f"{REPLICAS} is 0: expected 1 or more")
     return found

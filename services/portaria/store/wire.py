@@ -9,17 +9,21 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import hiredis
 from redis import Redis, SSLConnection, UnixDomainSocketConnection
+from redis.sentinel import SentinelConnectionPool
 
 from portaria.core.errors import StoreUnavailable
 from portaria.store.calls import Call
 from portaria.store.faults import says_not_now
+from portaria.store.sentinel import SENTINEL_PATIENCE
 
 Reply = TypeVar("Reply")
 
@@ -40,13 +44,18 @@ class Target:
     password: str = ""
     tls: bool = False
     ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    sentinels: tuple[Target, ...] = ()
+    """Whom to ask for host and port of the master; none where they are known."""
+    service: str = ""
 
     @classmethod
     def of(cls, redis: Redis) -> Target:
         """The target of a redis-py client."""
         pool = redis.connection_pool
         given: dict[str, Any] = pool.connection_kwargs
-        return cls(
+        target = cls(
             host=given.get("host") or "127.0.0.1",
             port=int(given.get("port") or 6379),
             path=given["path"] if issubclass(pool.connection_class, _UNIX) else "",
@@ -55,7 +64,30 @@ class Target:
             password=given.get("password") or "",
             tls=issubclass(pool.connection_class, SSLConnection),
             ca_file=given.get("ssl_ca_certs"),
+            cert_file=given.get("ssl_certfile"),
+            key_file=given.get("ssl_keyfile"),
         )
+        if not isinstance(pool, SentinelConnectionPool):
+            return target
+        sentinels = tuple(cls.of(each) for each in pool.sentinel_manager.sentinels)
+        return replace(target, sentinels=sentinels, service=pool.service_name)
+
+    def resolved(self) -> Target:
+        """With the master's address, where sentinels must be asked for it. Raises OSError."""
+        if not self.sentinels:
+            return self
+        for sentinel in self.sentinels:
+            wire = Wire(sentinel, patience=SENTINEL_PATIENCE)
+            try:
+                wire.send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.service)
+                found = wire.receive()
+            except (OSError, hiredis.HiredisError, hiredis.ReplyError):
+                continue
+            finally:
+                wire.close()
+            if found:
+                return replace(self, host=found[0].decode(), port=int(found[1]))
+        raise ConnectionError("no sentinel names a master")
 
 
 _UNIX = UnixDomainSocketConnection
@@ -64,17 +96,23 @@ _UNIX = UnixDomainSocketConnection
 class Wire:
     """Calls, one at a time; safe to share between the threads of one process."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, patience: float | None = None) -> None:
+        """`patience` bounds connecting and each reply, instead of the usual timeouts."""
         self._target = target
+        self._connect_timeout = patience or CONNECT_TIMEOUT
+        self._reply_timeout = patience or REPLY_TIMEOUT
         self._socket: socket.socket | None = None
         self._reader = hiredis.Reader()
         self._lock = threading.Lock()
+        self._is_abandoned = False
 
     def run(self, call: Call[Reply], *, give_up: Callable[[], bool] = lambda: False) -> Reply:
         """Sends a call until it is answered, over as many connections as that takes.
 
         Raises StoreUnavailable when `give_up` says so between two tries.
         """
+        if self._is_abandoned:
+            raise RuntimeError("a fork of the process that runs a job has no part in it")
         with self._lock:
             while True:
                 try:
@@ -118,9 +156,22 @@ class Wire:
 
     def close(self) -> None:
         """Closes the connection; the next use opens another."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            # A handler may have closed the descriptor.
+            with suppress(OSError):
+                connection.close()
+
+    def abandon(self) -> None:
+        """In a fork of the process that owns it: closes the copy, and refuses to run."""
+        self._is_abandoned = True
+        self.close()
+
+    def forget(self) -> None:
+        """Opens another connection next time, and leaves alone what its descriptor is by now."""
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            connection.detach()
 
     def _evaluate(self, call: Call[Any]) -> Any:
         rest = (len(call.keys), *call.keys, *call.arguments)
@@ -139,37 +190,61 @@ class Wire:
         return self._socket
 
     def _connect(self) -> socket.socket:
-        target = self._target
+        target = self._target.resolved()
+        context = _tls(target) if target.tls else None
         self._reader = hiredis.Reader()
         if target.path:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.settimeout(CONNECT_TIMEOUT)
+            connection.settimeout(self._connect_timeout)
             connection.connect(target.path)
         else:
             address = (target.host, target.port)
-            connection = socket.create_connection(address, CONNECT_TIMEOUT)
+            connection = socket.create_connection(address, self._connect_timeout)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if target.tls:
-            context = ssl.create_default_context(cafile=target.ca_file)
+        if context:
             connection = context.wrap_socket(connection, server_hostname=target.host)
-        connection.settimeout(REPLY_TIMEOUT)
+            connection.settimeout(self._reply_timeout)
+        else:
+            _bound_in_kernel(connection, self._reply_timeout)
         self._socket = connection
         if target.password:
             user = (target.username,) if target.username else ()
             self._greet("AUTH", *user, target.password)
         if target.db:
             self._greet("SELECT", target.db)
+        if target.tls:
+            # Reads what TLS itself sends first, which select() would take for a reply.
+            self._greet("PING")
+        if target.sentinels and self._greet("ROLE")[0] != b"master":
+            self.close()
+            raise ConnectionError("the server that the sentinels name is no master")
         return connection
 
-    def _greet(self, *words: str | int) -> None:
+    def _greet(self, *words: str | int) -> Any:
         self.send(*words)
         try:
-            self.receive()
+            return self.receive()
         except hiredis.ReplyError as error:
             self.close()
             # The words of Redis name no secret; ours would not help more.
             raise ConnectionRefusedError(f"{words[0]}: {error}") from None
+
+
+def _bound_in_kernel(connection: socket.socket, seconds: float) -> None:
+    """A timeout that costs nothing: Python's own polls before each send and each receive."""
+    connection.settimeout(None)
+    moment = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+    for side in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connection.setsockopt(socket.SOL_SOCKET, side, moment)
+
+
+def _tls(target: Target) -> ssl.SSLContext:
+    """The server is verified, always; we show a certificate where we have one."""
+    context = ssl.create_default_context(cafile=target.ca_file)
+    if target.cert_file:
+        context.load_cert_chain(target.cert_file, target.key_file)
+    return context
 
 
 class _NotNow(ConnectionError):

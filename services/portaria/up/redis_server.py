@@ -145,6 +145,8 @@ class RedisServer:
             'logfile ""',
             'save ""',
             "maxmemory-policy noeviction",
+            # A job in one piece of memory instead of a table: half the size, at no cost in time.
+            "hash-max-ziplist-value 1024",
             *_LOG_OF[self.durability],
         ]
         draft = self._conf.with_suffix(".draft")

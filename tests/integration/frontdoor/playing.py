@@ -96,6 +96,10 @@ class Door:
 
         return self._loop.run(calling())
 
+    def run(self, work: Coroutine[Any, Any, Value]) -> Value:
+        """Runs a coroutine on the door's own loop."""
+        return self._loop.run(work)
+
     def close(self) -> None:
         """Ends it at once."""
         self.channel.close()

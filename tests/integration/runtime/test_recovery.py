@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from acme_jobs.lab.v1.lab_pb2 import Charge, Noop, Wait
@@ -130,6 +131,47 @@ def test_a_child_that_dies_before_it_could_tell_is_charged(stack: Stack, lab: La
 
     done = lab.wait(job_id, within=25)
     assert (done.state, lab.failure(done).reason) == (State.FAILED, "OUTCOME_UNKNOWN")
+    assert log.read_text() == "1\n"
+
+
+def test_the_outcome_of_what_must_not_run_twice_is_unknown_in_the_end(
+    stack: Stack, lab: Lab
+) -> None:
+    """kill -9 of parent and child while it runs: for its timeout and 5 s it may still end."""
+    stack.worker("mail")  # another pool's parent reaps
+    worker = stack.worker("lab")
+    gate, log = stack.folder / "gate", stack.folder / "charges"
+    charge = Charge(gate=str(gate), log=str(log))
+    job_id = lab.submit(charge, timeout=timedelta(seconds=2))
+    lab.wait(job_id, State.RUNNING)
+
+    worker.kill()
+    opened = f"rq:job:{job_id}"
+    eventually(lambda: lab.redis.hget(opened, "open"), 15)
+
+    assert lab.get(job_id).state is State.RUNNING
+    done = lab.wait(job_id, within=15)
+    assert (done.state, lab.failure(done).reason) == (State.FAILED, "OUTCOME_UNKNOWN")
+    assert not log.exists()
+
+
+def test_a_late_end_of_what_must_not_run_twice_counts(stack: Stack, lab: Lab) -> None:
+    """Its worker stood still beyond the lease: nobody else was given the job."""
+    worker = stack.worker("lab")
+    gate, log = stack.folder / "gate", stack.folder / "charges"
+    job_id = lab.submit(Charge(gate=str(gate), log=str(log)), timeout=timedelta(seconds=30))
+    lab.wait(job_id, State.RUNNING)
+    stack.worker("mail")
+    pids = (worker.pid, *(each.pid for each in worker.descendants()))
+
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: lab.redis.hget(f"rq:job:{job_id}", "open"), 15)
+    gate.touch()
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+    assert lab.wait(job_id).state is State.SUCCEEDED
     assert log.read_text() == "1\n"
 
 

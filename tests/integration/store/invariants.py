@@ -21,6 +21,8 @@ _STAYS = (
     b"portaria:holds",
     b"portaria:wake:",
     b"portaria:reaper",
+    b"portaria:audit",
+    b"portaria:namespaces",
     b"rq:queues",
     b"rq:worker:",
 )
@@ -59,7 +61,7 @@ def astray(kernel: Kernel) -> list[str]:
     wrong += [f"{job_id}: vanished, and nobody was told" for job_id in _vanished(kernel, present)]
     for job_id, job in present.items():
         told = kernel.told(job_id)
-        if not told or told[-1] not in _tellable(job):
+        if not told or told[-1] != job["state"]:
             wrong.append(f"{job_id}: is {job['state']}, told were {told}")
         ends = set(told) & {str(state) for state in TERMINAL}
         if len(ends) > 1:
@@ -68,6 +70,8 @@ def astray(kernel: Kernel) -> list[str]:
             wrong.append(f"{job_id}: its request record never ends")
         if "cursor" not in job:
             wrong.append(f"{job_id}: was never placed")
+        if not _is_indexed(kernel, job_id, job):
+            wrong.append(f"{job_id}: is in no index")
     return wrong
 
 
@@ -86,19 +90,26 @@ def _is_reachable(kernel: Kernel, job_id: str, job: Hash) -> bool:
     match State(job["state"]):
         case State.PENDING if "cursor" not in job:
             return True  # not acknowledged: the request record makes the repeat place it
+        case State.PENDING if job["hold"]:
+            return _is_leased(kernel, job_id, job)
+        case State.PENDING if job.get("parked"):
+            return job_id in kernel.members(keys.parked("lab", job["type"]))
         case State.PENDING:
-            return job_id in kernel.queued(job["origin"]) and job["hold"] == ""
+            return job_id in kernel.queued(job["origin"])
         case State.SCHEDULED if "cursor" not in job:
             return True
         case State.SCHEDULED | State.RETRYING:
             return kernel.redis.zscore(keys.DUE, job_id) is not None and job["hold"] == ""
         case State.RUNNING | State.CANCELLING:
-            member = f"{job_id}:{job['hold']}"
-            return kernel.redis.zscore(wip(job["origin"]), member) is not None
+            return _is_leased(kernel, job_id, job)
         case _:
             return kernel.redis.zscore(keys.PURGE, job_id) is not None and job["hold"] == ""
 
 
-def _tellable(job: Hash) -> set[str]:
-    # Tests write CANCELLING themselves, and so tell nobody.
-    return {job["state"], "RUNNING"} if job["state"] == "CANCELLING" else {job["state"]}
+def _is_leased(kernel: Kernel, job_id: str, job: Hash) -> bool:
+    return kernel.redis.zscore(wip(job["origin"]), f"{job_id}:{job['hold']}") is not None
+
+
+def _is_indexed(kernel: Kernel, job_id: str, job: Hash) -> bool:
+    names = (keys.index(job["namespace"]), keys.index(job["namespace"], "type", job["type"]))
+    return all(kernel.redis.zscore(name, job_id) is not None for name in names)

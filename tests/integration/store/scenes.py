@@ -19,9 +19,14 @@ from conformance.kernel import (
     recovery,
     submission,
     warnings,
+    wip,
 )
-from portaria.store import Finished, Verdict, calls, keys
+from portaria.store import Claim, Finished, Verdict, calls, keys
 from portaria.store.calls import Call
+
+NOOP, OTHER = "acme_jobs.lab.v1.Noop", "acme_jobs.lab.v1.Other"
+FAR_OFF = 4_000_000_000_000
+"""Milliseconds of a moment that no test sees."""
 
 
 def submit_now(_: Kernel) -> Call[Any]:
@@ -41,15 +46,30 @@ def submit_beside_a_unique_key(kernel: Kernel) -> Call[Any]:
     return calls.submit(submission("j2", unique_key="k", use_existing=True))
 
 
+def submit_with_everything(kernel: Kernel) -> Call[Any]:
+    """Each index, both limits, and a job that it repeats."""
+    kernel.submit("j0")
+    job = submission(
+        "j1", before_ms=FAR_OFF, deadline_ms=FAR_OFF, workflow_id="w", labels=[("a", "1")],
+        retried_from="j0",
+    )  # fmt: skip
+    return calls.submit(job)
+
+
 def submit_again(kernel: Kernel) -> Call[Any]:
     kernel.submit("j1")
     return calls.submit(submission("j2", request_id="r-j1"))
 
 
-def _turn(*finished: Finished, want: int = 2) -> Call[Any]:
+def _turn(*finished: Finished, want: int = 2, **given: Any) -> Call[Any]:
     return calls.turn(
-        worker="ana", incarnation="first", token="t", queues=QUEUES, want=want, finished=finished
-    )
+        worker="ana", incarnation="first", token="t", queues=QUEUES, want=want, finished=finished,
+        **given,
+    )  # fmt: skip
+
+
+def _hold(*claims: Claim) -> list[tuple[str, str]]:
+    return [(claim.job_id, claim.token) for claim in claims]
 
 
 def claim_across_queues(kernel: Kernel) -> Call[Any]:
@@ -70,12 +90,55 @@ def claim_from_empty_queues(_: Kernel) -> Call[Any]:
     return _turn()
 
 
+def claim_one_that_must_not_run_twice(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1", at_most_once=True)
+    kernel.submit("j2")
+    return _turn()
+
+
+def claim_up_to_one_that_must_not_run_twice(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1")
+    kernel.submit("j2")
+    kernel.submit("j3", at_most_once=True)
+    return _turn(want=4)
+
+
+def claim_past_what_nobody_here_serves(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1", type=OTHER)
+    kernel.submit("j2")
+    kernel.submit("j3", "lab:low", type=OTHER)
+    return _turn(served=f" {NOOP} ")
+
+
+def begin_one_that_must_not_run_twice(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1", at_most_once=True)
+    return _turn(begun=_hold(kernel.claim("ana"))[0], want=0)
+
+
+def begin_one_that_was_cancelled(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1", at_most_once=True)
+    claim = kernel.claim("ana")
+    kernel.cancel("j1")
+    return _turn(begun=_hold(claim)[0], want=0)
+
+
+def report_all_that_was_held(kernel: Kernel) -> Call[Any]:
+    """Ended with a begin and without, running, given back, given back and cancelled, and kept."""
+    for number in range(6):
+        kernel.submit(f"j{number}")
+    one, two, three, four, five, _ = kernel.turn("ana", want=6).claims
+    kernel.cancel("j4")
+    kernel.submit("next")
+    ends = [ended(one), ended(two, Verdict.RETRY, wait_ms=50_000)]
+    return _turn(*ends, begun=_hold(three)[0], returned=_hold(four, five), want=2)
+
+
 def finish_in_every_way(kernel: Kernel) -> Call[Any]:
     for number in range(5):
         kernel.submit(f"j{number}")
     verdicts = [*Verdict, Verdict.RETRY]
     claims = kernel.turn("ana", want=5).claims
-    kernel.change("j4", state="CANCELLING")
+    kernel.cancel("j4")
     kernel.submit("next")
     made = {"output": b"o", "failure": b"f", "progress": b"p", "warnings": warnings("w")}
     ends = [
@@ -90,17 +153,19 @@ def renew_all(kernel: Kernel) -> Call[Any]:
         kernel.submit(f"j{number}")
     kernel.turn("ana", want=2)
     kernel.turn("rui", want=1)
-    return calls.renew([("ana", "first"), ("rui", "first"), ("new", "first")])
+    return calls.renew([("ana", "first", "j1"), ("rui", "first", ""), ("new", "first", "")])
 
 
 def _held_in_every_way(kernel: Kernel) -> None:
-    kernel.submit("j1")
-    kernel.submit("begun")
-    kernel.submit("cancelled")
+    """By ana: `begun`, `worn` and `doubtful` have begun; the leases of all have lapsed."""
+    for job_id in ("begun", "j1", "cancelled", "worn"):
+        kernel.submit(job_id)
+    claims = [*kernel.turn("ana", want=4).claims]
     kernel.submit("doubtful", at_most_once=True)
-    kernel.submit("worn")
-    claims = kernel.turn("ana", want=5).claims
-    kernel.change("cancelled", state="CANCELLING")
+    claims += kernel.turn("ana").claims
+    kernel.begin(claims[3])
+    kernel.begin(claims[4])
+    kernel.cancel("cancelled")
     kernel.change("worn", losts=9, crashes=2)
     for claim in claims:
         kernel.lapse(claim)
@@ -126,6 +191,11 @@ def recover_an_unknown_incarnation(kernel: Kernel) -> Call[Any]:
     return recovery("ana", incarnation="*", following="second")
 
 
+def recover_what_ran_unsaid(kernel: Kernel) -> Call[Any]:
+    _held_in_every_way(kernel)
+    return recovery("ana", begun="j1", crashed=True)
+
+
 def _reap(kernel: Kernel) -> Call[Any]:
     return calls.reap(run_id="run", lost_failure=LOST, doubt_failure=DOUBT)
 
@@ -133,6 +203,20 @@ def _reap(kernel: Kernel) -> Call[Any]:
 def reap_a_silent_worker(kernel: Kernel) -> Call[Any]:
     _held_in_every_way(kernel)
     kernel.redis.zadd(f"rq:wip:{QUEUE}", {"j1:stale": 10_000_000_001})
+    kernel.redis.hset(keys.REAPER, mapping={"last": 1, "grace": 1, "run": "run"})
+    return _reap(kernel)
+
+
+def reap_what_must_not_run_twice(kernel: Kernel) -> Call[Any]:
+    """Not begun, begun, begun and open for too long, begun and cancelled, too."""
+    for job_id in ("held", "late", "cancelled"):
+        kernel.submit(job_id, at_most_once=True)
+        claim = kernel.claim(job_id)
+        if job_id != "held":
+            kernel.begin(claim, job_id)
+            kernel.change(job_id, open=1)
+        kernel.lapse(claim)
+    kernel.cancel("cancelled")
     kernel.redis.hset(keys.REAPER, mapping={"last": 1, "grace": 1, "run": "run"})
     return _reap(kernel)
 
@@ -155,13 +239,12 @@ def promote_what_is_due(kernel: Kernel) -> Call[Any]:
 
 def expire_what_is_late(kernel: Kernel) -> Call[Any]:
     """One that waits in each way, one that began in time, one with a deadline still to come."""
-    far = 4_000_000_000_000
-    kernel.submit("began", before_ms=far, deadline_ms=far)
+    kernel.submit("began", before_ms=FAR_OFF, deadline_ms=FAR_OFF)
     claim = kernel.claim()
-    kernel.submit("retried", deadline_ms=far)
+    kernel.submit("retried", deadline_ms=FAR_OFF)
     kernel.turn("ana", ended(kernel.claim(), Verdict.RETRY, wait_ms=60_000), want=0)
-    kernel.submit("delayed", delay_ms=60_000, before_ms=far)
-    kernel.submit("queued", before_ms=far)
+    kernel.submit("delayed", delay_ms=60_000, before_ms=FAR_OFF)
+    kernel.submit("queued", before_ms=FAR_OFF)
     for job_id in ("delayed", "queued"):
         kernel.change(job_id, before=1)
     kernel.change("retried", deadline=1)
@@ -172,10 +255,25 @@ def expire_what_is_late(kernel: Kernel) -> Call[Any]:
 
 
 def claim_past_what_is_late(kernel: Kernel) -> Call[Any]:
-    kernel.submit("late", before_ms=4_000_000_000_000)
+    kernel.submit("late", before_ms=FAR_OFF)
     kernel.change("late", before=1)
     kernel.submit("j1")
     return _turn()
+
+
+def expire_what_is_parked(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1", before_ms=FAR_OFF)
+    _park(kernel)
+    kernel.change("j1", before=1)
+    kernel.redis.zadd(keys.EXPIRY, {"j1": 1})
+    return calls.expire()
+
+
+def report_progress_of_what_is_held(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1")
+    kernel.submit("j2")
+    _, held = kernel.turn("ana", want=2).claims
+    return calls.progress("j2", held.token, b"report")
 
 
 def report_progress(kernel: Kernel) -> Call[Any]:
@@ -206,6 +304,110 @@ def purge_what_is_due(kernel: Kernel) -> Call[Any]:
     return calls.purge()
 
 
+def purge_early(kernel: Kernel) -> Call[Any]:
+    for number, verdict in enumerate((Verdict.SUCCEEDED, Verdict.FAILED)):
+        kernel.submit(f"j{number}", labels=[("a", "1")])
+        kernel.turn("ana", ended(kernel.claim(), verdict), want=0)
+    return calls.purge(early=True)
+
+
+def _park(kernel: Kernel) -> None:
+    """Parks all that waits in a queue."""
+    assert kernel.turn("eva", served=" nothing ").claims == []
+
+
+def cancel_what_waits(kernel: Kernel) -> Call[Any]:
+    kernel.submit("parked")
+    _park(kernel)
+    kernel.submit("retrying")
+    kernel.turn("ana", ended(kernel.claim(), Verdict.RETRY, wait_ms=60_000), want=0)
+    kernel.submit("scheduled", delay_ms=60_000, deadline_ms=FAR_OFF)
+    kernel.submit("pending", unique_key="k")
+    return calls.cancel("default", ["parked", "retrying", "scheduled", "pending"], reason="r")
+
+
+def cancel_what_is_held(kernel: Kernel) -> Call[Any]:
+    for job_id in ("running", "held", "cancelling"):
+        kernel.submit(job_id)
+    kernel.turn("ana", want=3)
+    kernel.cancel("cancelling")
+    kernel.submit("once", at_most_once=True)
+    kernel.claim("rui")
+    ids = ["running", "held", "cancelling", "once", "nobody"]
+    return calls.cancel("default", ids, force=True)
+
+
+def _update(**given: Any) -> Call[Any]:
+    return calls.update("default", "j1", **given)
+
+
+def update_the_priority(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1")
+    return _update(queue="lab:high")
+
+
+def update_to_later(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1")
+    return _update(run_at_ms=FAR_OFF)
+
+
+def update_to_later_elsewhere(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1")
+    return _update(queue="lab:high", run_at_ms=FAR_OFF)
+
+
+def update_what_is_scheduled(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1", delay_ms=60_000)
+    return _update(queue="lab:high", run_at_ms=FAR_OFF)
+
+
+def update_what_is_retried(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1")
+    kernel.turn("ana", ended(kernel.claim(), Verdict.RETRY, wait_ms=60_000), want=0)
+    return _update(queue="lab:high", run_at_ms=0)
+
+
+def update_the_priority_of_what_is_parked(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1")
+    _park(kernel)
+    return _update(queue="lab:high")
+
+
+def update_what_is_parked_to_later(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1")
+    _park(kernel)
+    return _update(queue="lab:high", run_at_ms=FAR_OFF)
+
+
+def unpark_what_is_served(kernel: Kernel) -> Call[Any]:
+    """Of two types and queues; one is gone, and one has ended though a fault left it there."""
+    kernel.submit("j1")
+    kernel.submit("j2", "lab:high")
+    kernel.submit("j3", type=OTHER)
+    _park(kernel)
+    kernel.submit("over")
+    kernel.cancel("over")
+    kernel.redis.zadd(keys.parked("lab", NOOP), {"over": 1, "nobody": 1})
+    return calls.unpark([("lab", NOOP), ("lab", OTHER)])
+
+
+def audit_what_was_taken_apart(kernel: Kernel) -> Call[Any]:
+    """Each entry by which an open job would be found is gone."""
+    kernel.submit("running")
+    kernel.submit("held")
+    kernel.turn("ana", want=2)
+    kernel.submit("parked")
+    _park(kernel)
+    kernel.submit("scheduled", delay_ms=60_000)
+    kernel.submit("pending", namespace="another")
+    kernel.stand_still("pending")
+    gone = [keys.queue(QUEUE), wip(QUEUE), keys.DUE, keys.parked("lab", NOOP)]
+    assert kernel.redis.delete(*gone) == len(gone)
+    kernel.redis.zadd(keys.index("default"), {"nobody": 0})
+    assert kernel.audit(most=3).goes_on
+    return calls.audit(pause_ms=0)
+
+
 def tidy_after_the_dead(kernel: Kernel) -> Call[Any]:
     """One that is gone and holds nothing, one that is gone and holds a job, one that lives."""
     for worker in ("idle", "holding", "living"):
@@ -219,12 +421,22 @@ def tidy_after_the_dead(kernel: Kernel) -> Call[Any]:
 
 SCENES: list[Setup] = [
     submit_now, submit_later, submit_with_a_unique_key, submit_beside_a_unique_key, submit_again,
+    submit_with_everything,
     claim_across_queues, claim_past_what_is_not_ours, claim_from_empty_queues, finish_in_every_way,
+    claim_one_that_must_not_run_twice, claim_up_to_one_that_must_not_run_twice,
+    claim_past_what_nobody_here_serves, begin_one_that_must_not_run_twice,
+    begin_one_that_was_cancelled, report_all_that_was_held,
     renew_all,
     recover_a_crash, recover_a_worn_out_job, recover_in_order, recover_an_unknown_incarnation,
-    reap_a_silent_worker, reap_after_a_gap,
-    expire_what_is_late, claim_past_what_is_late,
-    promote_what_is_due, report_progress, begin_an_effect, end_an_effect, purge_what_is_due,
+    recover_what_ran_unsaid,
+    reap_a_silent_worker, reap_what_must_not_run_twice, reap_after_a_gap,
+    expire_what_is_late, expire_what_is_parked, claim_past_what_is_late,
+    promote_what_is_due, report_progress, report_progress_of_what_is_held, begin_an_effect,
+    end_an_effect, purge_what_is_due, purge_early,
+    cancel_what_waits, cancel_what_is_held,
+    update_the_priority, update_to_later, update_to_later_elsewhere, update_what_is_scheduled,
+    update_what_is_retried, update_the_priority_of_what_is_parked, update_what_is_parked_to_later,
+    unpark_what_is_served, audit_what_was_taken_apart,
     tidy_after_the_dead,
 ]  # fmt: skip
 

@@ -15,15 +15,17 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from conformance.kernel import QUEUES, Kernel, ended, recovery, submission
+from conformance.kernel import QUEUES, Kernel, ended, recovery, submission, wip
 from integration.store.invariants import astray, jobs
 from portaria.core.states import FOLLOWS, TERMINAL, State
-from portaria.store import Claim, Store, Verdict, calls, keys
-from portaria.store.calls import Call
+from portaria.store import Claim, Store, Turn, Verdict, calls, keys
+from portaria.store.calls import Began, Call
 from portaria.store.events import REMOVED
 
 WORKERS = st.sampled_from(["ana", "rui"])
 TWICE = st.booleans()
+NAMESPACES = ("default", "another")
+NOOP, OTHER = "acme_jobs.lab.v1.Noop", "acme_jobs.lab.v1.Other"
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -39,51 +41,98 @@ class AnyOrder(RuleBasedStateMachine):
         self.lives = {"ana": 1, "rui": 1}
         self.made = 0
         self.ends: dict[str, str] = {}
+        self.leave: dict[str, str] = {}
         for queue in QUEUES:
-            self.submit(queue, 0, False, False)
+            self.submit(queue, 0, False, NOOP, False)
 
     @rule(queue=st.sampled_from(QUEUES), delay=st.sampled_from([0, 60_000]), once=st.booleans(),
-          twice=TWICE)  # fmt: skip
-    def submit(self, queue: str, delay: int, once: bool, twice: bool) -> None:
+          job_type=st.sampled_from([NOOP, OTHER]), twice=TWICE)  # fmt: skip
+    def submit(self, queue: str, delay: int, once: bool, job_type: str, twice: bool) -> None:
         self.made += 1
-        job = submission(f"j{self.made}", queue, delay_ms=delay, at_most_once=once)
+        job = submission(
+            f"j{self.made}", queue, delay_ms=delay, at_most_once=once, type=job_type,
+            namespace=NAMESPACES[self.made % 2],
+        )  # fmt: skip
         self._send(calls.submit(job), twice)
 
-    @rule(worker=WORKERS, verdict=st.sampled_from(Verdict), want=st.integers(0, 3), twice=TWICE)
-    def turn(self, worker: str, verdict: Verdict, want: int, twice: bool) -> None:
-        ends = [ended(claim, verdict, wait_ms=60_000) for claim in self.claims[worker]]
+    @rule(worker=WORKERS, verdict=st.sampled_from(Verdict), want=st.integers(0, 4),
+          done=st.integers(0, 4), back=st.integers(0, 4), begin=st.booleans(),
+          served=st.sampled_from(["", f" {NOOP} "]), twice=TWICE)  # fmt: skip
+    def turn(
+        self, worker: str, verdict: Verdict, want: int, done: int, back: int, begin: bool,
+        served: str, twice: bool,
+    ) -> None:  # fmt: skip
+        """The first in hand have ended, the last go back, one between them runs; then a claim."""
+        claims = self.claims[worker]
+        ends, rest = claims[:done], claims[done:]
+        kept, returned = (rest[:-back], rest[-back:]) if back else (rest, [])
+        began = kept[0] if begin and kept else None
+        turn = self._turn(
+            worker,
+            twice,
+            want=want,
+            served=served,
+            finished=[ended(claim, verdict, wait_ms=60_000) for claim in ends],
+            returned=[(claim.job_id, claim.token) for claim in returned],
+            begun=(began.job_id, began.token) if began else None,
+        )
+        self._see_begin(began, turn)
+        self.claims[worker] = [*kept, *turn.claims]
+
+    @precondition(lambda self: any(self.claims.values()))
+    @rule(worker=WORKERS, number=st.integers(0, 3), twice=TWICE)
+    def begin(self, worker: str, number: int, twice: bool) -> None:
+        for claim in self.claims[worker][number : number + 1]:
+            hold = (claim.job_id, claim.token)
+            self._see_begin(claim, self._turn(worker, twice, want=0, begun=hold))
+
+    def _see_begin(self, claim: Claim | None, turn: Turn) -> None:
+        """AT_MOST_ONCE: leave is given for one hold of a job, ever, unless that gave it back."""
+        if claim and claim.at_most_once and turn.began == Began.YES:
+            assert self.leave.setdefault(claim.job_id, claim.token) == claim.token
+
+    def _turn(self, worker: str, twice: bool, **given: Any) -> Turn:
         self.kernel._turns += 1
         call = calls.turn(
             worker=worker,
             incarnation=str(self.lives[worker]),
             token=f"{worker}.{self.kernel._turns}",
             queues=QUEUES,
-            want=want,
-            finished=ends,
+            **given,
         )
-        turn = self._send(call, twice)
-        self.claims[worker] = list(turn.claims)
+        before = [hold for hold in given.get("returned", ()) if self.leave.get(hold[0]) == hold[1]]
+        turn: Turn = self._send(call, twice)
+        for job_id, _ in before:
+            del self.leave[job_id]  # its worker says that it did not start it
+        return turn
 
     @precondition(lambda self: any(self.claims.values()))
     @rule(worker=WORKERS, crashed=st.booleans(), known=st.booleans(), twice=TWICE)
     def die(self, worker: str, crashed: bool, known: bool, twice: bool) -> None:
         life = self.lives[worker]
         held = self.claims[worker]
+        begun = held[0].job_id if held else ""
+        for claim in held:
+            if known and claim.job_id != begun and self.leave.get(claim.job_id) == claim.token:
+                del self.leave[claim.job_id]  # the parent saw that it did not run
         call = recovery(
             worker,
             incarnation=str(life) if known else "*",
             following=str(life + 1),
-            begun=held[0].job_id if held else "",
+            begun=begun,
             crashed=crashed,
         )
         self._send(call, twice)
         self.lives[worker] += 1
         self.claims[worker] = []
 
-    @rule(worker=WORKERS)
-    def renew(self, worker: str) -> None:
-        (renewal,) = self.kernel.renew(worker, incarnation=str(self.lives[worker]))
+    @rule(worker=WORKERS, number=st.integers(0, 3), twice=TWICE)
+    def renew(self, worker: str, number: int, twice: bool) -> None:
+        running = [claim.job_id for claim in self.claims[worker][number : number + 1]]
+        call = calls.renew([(worker, str(self.lives[worker]), *(running or [""]))])
+        (renewal,) = self._send(call, twice)
         assert not renewal.gone
+        assert set(renewal.killed) <= set(renewal.cancelled) <= set(renewal.held)
         assert {claim.job_id for claim in self.claims[worker]} == {*renewal.held, *renewal.lost}
 
     @precondition(lambda self: any(self.claims.values()))
@@ -96,12 +145,47 @@ class AnyOrder(RuleBasedStateMachine):
                 self.kernel.lapse(claim)
         self.kernel.reap_now()
 
-    @precondition(lambda self: any(self.claims.values()))
-    @rule(worker=WORKERS)
-    def be_cancelled(self, worker: str) -> None:
-        for claim in self.claims[worker]:
-            if self.kernel.field(claim.job_id, "hold") == claim.token:
-                self.kernel.change(claim.job_id, state="CANCELLING")
+    @rule(number=st.integers(1, 12), force=st.booleans(), twice=TWICE)
+    def cancel(self, number: int, force: bool, twice: bool) -> None:
+        ids = [f"j{each}" for each in range(number, self.made + 1, 4)]
+        for namespace in NAMESPACES:
+            self._send(calls.cancel(namespace, ids, force=force), twice)
+
+    @rule(number=st.integers(1, 12), queue=st.sampled_from(["", *QUEUES]),
+          run_at_ms=st.sampled_from([-1, 0, 4_000_000_000_000]), twice=TWICE)  # fmt: skip
+    def update(self, number: int, queue: str, run_at_ms: int, twice: bool) -> None:
+        job_id, namespace = f"j{number}", NAMESPACES[number % 2]
+        call = calls.update(namespace, job_id, queue=queue, run_at_ms=run_at_ms)
+        self._send(call, twice)
+
+    @rule(most=st.integers(1, 3), twice=TWICE)
+    def unpark(self, most: int, twice: bool) -> None:
+        self._send(calls.unpark([("lab", NOOP), ("lab", OTHER)], most), twice)
+
+    @rule(most=st.integers(2, 30), twice=TWICE)
+    def audit(self, most: int, twice: bool) -> None:
+        """Nobody took anything away: there is nothing to mend."""
+        self.kernel.stand_still(*self._open())
+        assert self._send(calls.audit(most, pause_ms=0), twice).mended == []
+
+    @precondition(lambda self: self._open())
+    @rule(number=st.integers(0, 30))
+    def lose_an_entry(self, number: int) -> None:
+        """A foreign tool takes one away; the next round mends it."""
+        waiting = self._open()
+        job_id = waiting[number % len(waiting)]
+        job = jobs(self.redis)[job_id]
+        self.redis.lrem(keys.queue(job["origin"]), 0, job_id)
+        self.redis.zrem(keys.DUE, job_id)
+        self.redis.zrem(keys.parked("lab", job["type"]), job_id)
+        self.redis.zrem(wip(job["origin"]), f"{job_id}:{job['hold']}")
+        self.kernel.stand_still(job_id)
+        self.redis.delete(keys.AUDIT)
+        self.kernel.audit_all()
+
+    def _open(self) -> list[str]:
+        found = jobs(self.redis).items()
+        return [job_id for job_id, job in found if job["state"] not in TERMINAL]
 
     @rule(twice=TWICE)
     def let_moments_come(self, twice: bool) -> None:
@@ -123,7 +207,7 @@ class AnyOrder(RuleBasedStateMachine):
     def depth_is_what_waits(self) -> None:
         present = jobs(self.redis).values()
         for queue in QUEUES:
-            waits = sum(job["state"] == "PENDING" and job["origin"] == queue for job in present)
+            waits = sum(_is_queued(job) and job["origin"] == queue for job in present)
             assert self.kernel.depth(queue) == waits
 
     @invariant()
@@ -138,10 +222,20 @@ class AnyOrder(RuleBasedStateMachine):
             if event.previous and event.state != REMOVED:
                 assert State(event.state) in FOLLOWS[State(event.previous)], event
 
+    @invariant()
+    def a_job_that_must_not_run_twice_began_once(self) -> None:
+        for job_id, job in jobs(self.redis).items():
+            if job["once"] == "1" and job_id in self.leave and job["state"] not in TERMINAL:
+                assert job["hold"] == self.leave[job_id], job_id
+
     def _send(self, call: Call[Any], twice: bool) -> Any:
         if twice:
             self.kernel.store.run(call)
         return self.kernel.store.run(call)
+
+
+def _is_queued(job: dict[str, str]) -> bool:
+    return job["state"] == "PENDING" and not job["hold"] and not job.get("parked")
 
 
 def test_the_promises_hold_in_any_order(redis: Redis) -> None:

@@ -12,6 +12,11 @@ from conformance.kernel import CRASHED, QUEUE, Kernel, ended, submission
 from portaria.core.errors import StoreFull
 from portaria.core.states import State
 from portaria.store import Promotion, Verdict, calls, keys
+from portaria.store.calls import Began, Cancelled
+from stack.versions import both_versions
+
+# What a full Redis refuses of a script differs between versions; the law holds on each.
+pytestmark = both_versions
 
 
 @pytest.fixture
@@ -167,6 +172,86 @@ def test_purging_goes_on(kernel: Kernel, full: Callable[[], None]) -> None:
 
     assert kernel.store.run(calls.purge()) == 1
     assert kernel.store.get("j1") is None
+
+
+def test_purging_early_goes_on(kernel: Kernel, full: Callable[[], None]) -> None:
+    """It is there for nothing else."""
+    kernel.submit("j1")
+    kernel.turn("ana", ended(kernel.claim()))
+    full()
+
+    kernel.store.run(calls.purge(early=True))
+
+    assert kernel.store.get("j1") is None
+
+
+def test_holding_beginning_and_returning_go_on(kernel: Kernel, full: Callable[[], None]) -> None:
+    """A worker with several jobs in hand drains as one with one."""
+    for number in range(3):
+        kernel.submit(f"j{number}")
+    kernel.submit("once", at_most_once=True)
+    full()
+
+    one, two, three = kernel.turn("ana", want=4).claims
+    hold = (two.job_id, two.token)
+    turn = kernel.turn(
+        "ana", ended(one), begun=hold, returned=[(three.job_id, three.token)], want=0
+    )
+    assert (turn.taken, turn.began, kernel.queued()) == ([True], Began.YES, ["j2", "once"])
+    assert kernel.claim("rui").job_id == "j2"
+    assert kernel.begin(kernel.claim("eva"), "eva") == Began.YES
+
+
+def test_cancelling_goes_on(kernel: Kernel, full: Callable[[], None]) -> None:
+    """What waits and what runs: it drains, too."""
+    kernel.submit("runs")
+    claim = kernel.claim("ana")
+    kernel.submit("waits")
+    full()
+
+    assert kernel.cancel("runs", "waits", force=True) == [Cancelled.ASKED, Cancelled.NOW]
+    assert kernel.renew("ana")[0].killed == ["runs"]
+    kernel.turn("ana", ended(claim, Verdict.FAILED), want=0)
+    assert kernel.state("runs") == State.CANCELLED
+
+
+def test_parking_and_unparking_go_on(kernel: Kernel, full: Callable[[], None]) -> None:
+    """In a rolling deploy that meets a full Redis."""
+    kernel.submit("j1")
+    full()
+
+    assert kernel.turn("ana", served=" nothing ").claims == []
+    assert kernel.unpark("acme_jobs.lab.v1.Noop") == 1
+    assert kernel.claim().job_id == "j1"
+
+
+def test_the_audit_goes_on(kernel: Kernel, full: Callable[[], None]) -> None:
+    """What it puts back will drain."""
+    kernel.submit("j1")
+    kernel.stand_still("j1")
+    kernel.redis.delete(keys.queue(QUEUE))
+    full()
+
+    assert kernel.audit_all() == ["j1"]
+    assert kernel.claim().job_id == "j1"
+
+
+@pytest.mark.parametrize("queue", ["", "lab:high"])
+@pytest.mark.parametrize("run_at_ms", [-1, 4_000_000_000_000])
+def test_an_update_is_refused_and_writes_nothing(
+    kernel: Kernel, full: Callable[[], None], queue: str, run_at_ms: int
+) -> None:
+    """It drains nothing, and can wait."""
+    kernel.submit("pending")
+    kernel.submit("scheduled", delay_ms=60_000)
+    before = kernel.snapshot()
+    full()
+
+    for job_id in ("pending", "scheduled"):
+        with pytest.raises(StoreFull):
+            kernel.update(job_id, queue=queue, run_at_ms=run_at_ms)
+
+    assert kernel.snapshot() == before
 
 
 def test_what_is_not_ours_is_refused_all_the_same(kernel: Kernel, full: Callable[[], None]) -> None:

@@ -29,7 +29,7 @@ TABLE = [
     (StoreUnavailable(), True, True),
     (ShuttingDown("drains"), True, True),
     (RpcError("UNAVAILABLE", "socket closed"), True, True),
-    (RpcError("CANCELLED", "by the server"), False, True),
+    (RpcError("CANCELLED", "by the server"), True, True),
     (SlowWatcher("too slow"), False, True),
     (StoreFull(), False, False),
     (NotFound("no such job"), False, False),

@@ -42,6 +42,12 @@ class InMemoryHold:
     def report(self, current: int, total: int, message: str) -> None:
         self.reports.append((current, total, message))
 
+    def check(self) -> None:
+        if self.lost:
+            raise HoldLost
+        if self.cancelled:
+            raise JobCancelled
+
     def begin_effect(self, key: str, *, again: bool) -> tuple[Recorded, str]:
         if self.lost:
             raise HoldLost

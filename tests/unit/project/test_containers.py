@@ -15,7 +15,13 @@ from portaria.cli.app import app
 from portaria.settings import load_settings
 from project import TOP
 
-GIVEN = {"REDIS_PASSWORD": "hunter2", "PORTARIA_SMTP_URL": "smtp://smtp:2525"}
+GIVEN = {
+    "REDIS_PASSWORD": "hunter2",
+    "REDIS_DOOR_PASSWORD": "hunter3",
+    "REDIS_WORKER_PASSWORD": "hunter4",
+    "PORTARIA_SMTP_URL": "smtp://smtp:2525",
+}
+REDIS_USERS = {"door": "door:hunter3", "worker-mail": "worker:hunter4"}
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(TOP / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
@@ -45,8 +51,9 @@ def test_the_settings_of_a_service_are_settings(name: str) -> None:
 
     settings = load_settings({key: _filled(value) for key, value in given.items()})
 
+    assert bool(given) == (name in REDIS_USERS)
     if given:
-        assert settings.redis_url == "redis://:hunter2@redis:6379/0"
+        assert settings.redis_url == f"redis://{REDIS_USERS[name]}@redis:6379/0"
 
 
 def test_the_image_has_known_settings() -> None:
@@ -75,6 +82,19 @@ def test_acknowledged_means_on_disk() -> None:
     assert "requirepass" in command
     assert "ports" not in SERVICES["redis"]
     assert "redis-cli ping" in SERVICES["redis"]["healthcheck"]["test"][1]
+
+
+def test_redis_has_the_users_that_we_ship() -> None:
+    """From the file beside the scripts, each with a password of its own."""
+    (mounted,) = (each for each in SERVICES["redis"]["volumes"] if "acl" in each)
+    source, target, mode = mounted.split(":")
+
+    users = {line.split()[1] for line in (TOP / source).read_text().splitlines()}
+
+    passwords = {f"REDIS_{user.upper()}_PASSWORD" for user in users}
+    assert passwords < set(SERVICES["redis"]["environment"])
+    assert f" {target};" in " ".join(SERVICES["redis"]["command"])
+    assert mode == "ro"
 
 
 @pytest.mark.parametrize("name", SERVICES)

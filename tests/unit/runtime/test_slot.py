@@ -13,9 +13,9 @@ def test_what_the_child_writes_the_parent_reads() -> None:
 
     slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "token.7", 12.5, 60.0)
     running = slot.running()
-    slot.end(failed=False, seconds=0.5)
+    slot.settle(succeeded=1, failed=0, seconds=0.5)
     slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa1", "token.8", 13.5, 60.0)
-    slot.end(failed=True, seconds=0.25)
+    slot.settle(succeeded=0, failed=1, seconds=0.25)
 
     assert running is not None
     assert running.job_id == "01a1fbc1-d936-7dd8-ac50-650c78416aa0"
@@ -41,14 +41,15 @@ def test_a_word_is_about_one_hold_only() -> None:
     slot = Slot()
     first, second = "01a1fbc1-d936-7dd8-ac50-650c78416aa0", "01a1fbc1-d936-7dd8-ac50-650c78416aa1"
 
-    slot.tell(first, "t1", CANCEL)
+    slot.tell([(first, "t1", CANCEL), (second, "t2", LOST)])
     slot.renewed(99.5)
     slot.set_stop()
 
     assert slot.word_about(first, "t1") == CANCEL
     assert slot.word_about(first, "t2") == 0
     assert slot.word_about(second, "t1") == 0
-    slot.tell(second, "t3", LOST)
+    assert slot.word_about(second, "t2") == LOST
+    slot.tell([(second, "t3", LOST)])
     assert slot.word_about(first, "t1") == 0
     assert (slot.last_renewal(), slot.stop, slot.paused) == (99.5, True, False)
 

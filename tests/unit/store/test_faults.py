@@ -28,6 +28,7 @@ IN_SCRIPT = "Error running script (call to f_a1): @user_script:3: @user_script: 
         exceptions.ResponseError(IN_SCRIPT.format("READONLY")),
         exceptions.ResponseError(IN_SCRIPT.format("NOREPLICAS")),
         exceptions.ResponseError(IN_SCRIPT.format("MISCONF")),
+        exceptions.ResponseError("The user executing the script can't run this command, on a1:1."),
     ],
     ids=lambda error: f"{type(error).__name__} {str(error)[-25:]}",
 )

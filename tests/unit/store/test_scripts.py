@@ -37,7 +37,7 @@ def test_a_file_opens_with_the_keys_that_it_touches(name: str) -> None:
     text = LUA.joinpath(f"{name}.lua").read_text()
 
     assert text.startswith(f"-- {name}.lua: ")
-    assert re.search(r"^-- KEYS\[1\] ", text, re.MULTILINE)
+    assert re.search(r"^-- KEYS(\[[1…]\]| +none) ", text, re.MULTILINE)
     assert re.search(r"^-- ARGV ", text, re.MULTILINE)
     assert re.search(r"^-- returns ", text, re.MULTILINE)
 
@@ -55,5 +55,5 @@ def test_keys_in_lua_are_those_of_the_keys_module() -> None:
     built = set(re.findall(r"'(portaria:[a-z:]+)'", code)) - {"portaria:nothing"}
 
     known = {value for value in vars(keys).values() if isinstance(value, str)}
-    known |= {keys.effects(""), keys.wake("")}
+    known |= {keys.effects(""), keys.wake(""), keys.index(""), keys.parked("", "")[:-1]}
     assert built <= known

@@ -2,14 +2,22 @@
 --
 -- KEYS[1] portaria:effects:{job id}   hash   key -> "I token" begun under that hold
 --                                              "U" nobody knows   "D json" happened, its value
--- ARGV    1 id  2 token of its hold  3 begin | again | done | clear | doubt  4 key  5 json
--- returns begin, again: {"new"} {"done", json} {"unknown"} {"lost"} {"cancel"}; others: {"ok"}
+-- ARGV    1 id  2 token of its hold  3 begin | again | done | clear | doubt | check  4 key  5 json
+-- returns begin, again: {"new"} {"done", json} {"unknown"} {"lost"} {"cancel"}
+--         check: {"ok"} {"lost"} {"cancel"}, and writes nothing; others: {"ok"}
 --
 -- `done` needs no hold: the effect did happen, and only its own intent may be replaced.
 
 local OPERATION, KEY = ARGV[3], ARGV[4]
 local mine = 'I ' .. ARGV[2]
 local entry = call('HGET', KEYS[1], KEY)
+
+if OPERATION == 'check' then
+  local job = read(ARGV[1])
+  if not is_held(job, ARGV[2]) then return {'lost'} end
+  if job.state == 'CANCELLING' then return {'cancel'} end
+  return {'ok'}
+end
 
 if OPERATION == 'begin' or OPERATION == 'again' then
   local job = read(ARGV[1])

@@ -4,11 +4,9 @@
 -- ARGV    1 at most so many
 -- returns how many were looked at
 --
--- A job that is waiting in a queue stays in its list: the claim drops what is not PENDING. One that
--- runs is left to its worker, which knows the deadline, and is looked at again.
+-- One that is held or runs is left to its worker, which knows the deadline, and is looked at again.
 
 local AGAIN = 5000
-local WAITING = {SCHEDULED = true, BLOCKED = true, PENDING = true, RETRYING = true}
 
 local ids = call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))
 call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
@@ -16,10 +14,10 @@ for _, id in ipairs(ids) do
   local job = read(id)
   if not job or RQ_STATUS[job.state] then
     call('ZREM', KEYS[1], id)
-  elseif WAITING[job.state] and is_late(job) then
-    expire(id, job)
+  elseif is_waiting(job) and is_late(job) then
+    drop(id, job, 'EXPIRED', {'expired', now})
     call('ZREM', KEYS[1], id)
-  elseif job.deadline == 0 then
+  elseif job.deadline == 0 and job.attempt ~= '0' then
     call('ZREM', KEYS[1], id) -- it began in time
   else
     call('ZADD', KEYS[1], int(math.max(job.deadline, now + AGAIN)), id)

@@ -11,6 +11,10 @@
 -- portaria:depth              hash     queue -> pending jobs
 -- rq:wip:{queue}              zset     id:token -> lapse of the lease, FAR ahead of its true time
 -- portaria:expiry             zset     id -> milliseconds, of jobs with a limit
+-- portaria:parked:{domain}:{type}   zset   id -> when it was parked: nobody here served its type
+-- portaria:namespaces         set      those that ever had a job
+-- portaria:index:{namespace}[:{kind}:{value}]   zset   ids, by name (so by age); kinds are type,
+--                                      workflow and label
 -- rq:finished|failed|canceled|scheduled:{queue}   zset, for RQ's tools to look at
 
 local call = redis.call
@@ -22,13 +26,23 @@ local clock = call('TIME')
 local seconds = tonumber(clock[1])
 local now = seconds * 1000 + math.floor(clock[2] / 1000)
 
+-- As text, and made once: what Redis and Lua do to write a number costs as much as a command.
+local NOW = string.format('%d', now)
+local ENDED = string.format('%d', seconds + FAR)
+
 local EVENTS = 'portaria:events'
 local DEPTH = 'portaria:depth'
 local KEPT = 600000 -- milliseconds of history in the stream of events
+local OLDEST = string.format('%d-0', now - KEPT)
 
--- An integer without the exponent that Lua would write from 1e14 on.
+-- An integer as text, without the exponent that Lua would write from 1e14 on.
 local function int(value)
-  return string.format('%.0f', value)
+  return string.format('%d', value)
+end
+
+-- When a lease of so many milliseconds lapses, as its score.
+local function lapse(ms)
+  return string.format('%.3f', (now + ms) / 1000 + FAR)
 end
 
 -- The present moment as RQ writes it (days since 0000-03-01 make leap years the last day).
@@ -55,9 +69,10 @@ end
 -- Tells watchers of a change; answers the entry's id, which becomes the job's cursor. Before the
 -- change itself: a repeat after a fault tells twice rather than never.
 local function tell(id, state, attempt, previous, worker, next_ms, tag)
-  worker = string.gsub(worker, '%s', '_') -- blanks part the words of an entry
-  return call('XADD', EVENTS, 'MINID', '~', int(now - KEPT) .. '-0', '*', 'e',
-    table.concat({id, state, attempt, previous, worker, next_ms, tag}, ' '))
+  -- Blanks part the words of an entry.
+  if string.find(worker, '%s') then worker = string.gsub(worker, '%s', '_') end
+  return call('XADD', EVENTS, 'MINID', '~', OLDEST, '*', 'e', id .. ' ' .. state .. ' ' .. attempt
+    .. ' ' .. previous .. ' ' .. worker .. ' ' .. next_ms .. ' ' .. tag)
 end
 
 -- Tells watchers of progress (portaria.v1.Progress), where anybody watches.
@@ -73,13 +88,36 @@ local function wake(queue)
   if call('LLEN', key) < 64 then call('RPUSH', key, '1') end
 end
 
+-- Where a job is found by what never changes of it.
+local function indexes(tag)
+  local job_type, namespace, workflow, labels =
+    string.match(tag, '^%S+ (%S+) (%S+) (%S+) (%S+)')
+  local base = 'portaria:index:' .. namespace
+  local found = {base, base .. ':type:' .. job_type}
+  if workflow ~= '-' then found[3] = base .. ':workflow:' .. workflow end
+  if labels ~= '-' then
+    for label in string.gmatch(labels, '[^&]+') do
+      found[#found + 1] = base .. ':label:' .. label
+    end
+  end
+  return found
+end
+
+-- The set in which a job waits for a worker that serves its type.
+local function parking(job)
+  return 'portaria:parked:' .. string.match(job.queue, '^[%w_]+') .. ':' .. job.type
+end
+
 -- A held job goes back to the front of its queue, its hold ends. `member` is id:token.
 local function give_back(id, member, job, queue, counter, count)
-  local cursor = tell(id, 'PENDING', job.attempt, job.state, '-', 0, job.tag)
+  local cursor = job.cursor
+  if job.begun or cursor == '' then
+    cursor = tell(id, 'PENDING', job.attempt, job.state, '-', '0', job.tag)
+  end
   call('LPUSH', 'rq:queue:' .. queue, id)
-  call('HINCRBY', DEPTH, queue, 1)
+  call('HINCRBY', DEPTH, queue, '1')
   call('HSET', 'rq:job:' .. id, 'status', 'queued', 'state', 'PENDING', 'hold', '', 'cursor',
-    cursor, 'updated', now, 'enqueued_at', iso(), counter, count)
+    cursor, 'updated', NOW, 'enqueued_at', iso(), counter, count)
   call('ZREM', 'rq:wip:' .. queue, member)
   wake(queue)
 end
@@ -89,18 +127,23 @@ local RQ_STATUS = {SUCCEEDED = 'finished', FAILED = 'failed', CANCELLED = 'cance
   EXPIRED = 'canceled'}
 local REQUEST_KEPT = 3600000 -- milliseconds that a request_id outlives its job
 
+-- Another job may have the unique key of one that ended.
+local function free_key(id, job)
+  if job.unique ~= '' and call('GET', job.unique) == id then call('DEL', job.unique) end
+end
+
 -- A job reaches its terminal state. `fields` are set with it. Its purge is written down first, so
 -- that a finished job can never be one that nothing would remove.
 local function finish(id, member, job, queue, state, worker, fields)
   local status = RQ_STATUS[state]
-  call('ZADD', 'portaria:purge', now + math.max(tonumber(job.ttl), REQUEST_KEPT), id)
-  local cursor = tell(id, state, job.attempt, job.state, worker, 0, job.tag)
+  call('ZADD', 'portaria:purge', int(now + math.max(tonumber(job.ttl), REQUEST_KEPT)), id)
+  local cursor = tell(id, state, job.attempt, job.state, worker, '0', job.tag)
   if job.request ~= '' then call('PEXPIRE', job.request, REQUEST_KEPT) end
-  call('ZADD', 'rq:' .. status .. ':' .. queue, seconds + FAR, id)
+  call('ZADD', 'rq:' .. status .. ':' .. queue, ENDED, id)
   call('HSET', 'rq:job:' .. id, 'status', status, 'state', state, 'hold', '', 'cursor', cursor,
-    'updated', now, 'ended', now, 'ended_at', iso(), unpack(fields))
+    'updated', NOW, 'ended', NOW, 'ended_at', iso(), unpack(fields))
   if job.before > 0 or job.deadline > 0 then call('ZREM', 'portaria:expiry', id) end
-  if job.unique ~= '' and call('GET', job.unique) == id then call('DEL', job.unique) end
+  free_key(id, job)
   call('ZREM', 'rq:wip:' .. queue, member)
 end
 
@@ -128,20 +171,23 @@ local STATES = {SCHEDULED = 1, BLOCKED = 1, PENDING = 1, RUNNING = 1, RETRYING =
 local function read(id)
   local h = redis.pcall('HMGET', 'rq:job:' .. id, 'state', 'hold', 'origin', 'attempt',
     'failures', 'crashes', 'losts', 'tag', 'ttl', 'request', 'once', 'env', 'before', 'deadline',
-    'unique')
+    'unique', 'begun', 'parked', 'cursor', 'updated')
   for i = 1, 12 do
     if not h[i] then return nil end
   end
-  for _, i in ipairs({4, 5, 6, 7, 9}) do
-    if not string.match(h[i], '^%d+$') then return nil end
-  end
-  if not (STATES[h[1]] and string.match(id, '^[^%s|]+$') and string.match(h[2], '^[%w._-]*$')
-    and string.match(h[3], '^[%w_]+:%l+$')
-    and string.match(h[8], '^%S+ %S+ %S+ %S+ %S+')) then return nil end
+  local numbers = h[4] .. ' ' .. h[5] .. ' ' .. h[6] .. ' ' .. h[7] .. ' ' .. h[9]
+  local names = id .. '|' .. h[2] .. '|' .. h[3]
+  local job_type = string.match(h[8], '^%S+ (%S+) %S+ %S+ %S+')
+  if not (STATES[h[1]] and job_type and string.find(numbers, '^%d+ %d+ %d+ %d+ %d+$')
+    and string.find(names, '^[^%s|]+|[%w._-]*|[%w_]+:%l+$')) then return nil end
   return {state = h[1], hold = h[2], queue = h[3], attempt = h[4], failures = h[5],
-    crashes = h[6], losts = h[7], tag = h[8], ttl = h[9], request = h[10], once = h[11],
-    env = h[12], before = tonumber(h[13] or 0) or 0, deadline = tonumber(h[14] or 0) or 0,
-    unique = h[15] or ''}
+    crashes = h[6], losts = h[7], type = job_type, tag = h[8], ttl = h[9], request = h[10],
+    once = h[11], env = h[12], before = tonumber(h[13] or 0) or 0,
+    deadline = tonumber(h[14] or 0) or 0, unique = h[15] or '',
+    -- Held is not begun; RUNNING always is.
+    begun = h[1] == 'RUNNING' or (h[2] ~= '' and h[16] == h[2]),
+    parked = h[17] == '1', cursor = h[18] or '',
+    updated = tonumber(h[19] or 0) or 0}
 end
 
 -- The moment from which a waiting job may not begin any more; 0 where there is none. The limit for
@@ -157,17 +203,52 @@ local function is_late(job)
   return limit > 0 and now >= limit
 end
 
--- A job whose time passed while it waited: EXPIRED, whichever way it waited.
-local function expire(id, job)
-  if job.state == 'PENDING' then call('HINCRBY', DEPTH, job.queue, -1) end
-  finish(id, '', job, job.queue, 'EXPIRED', '-', {'expired', now})
+local WAITING = {SCHEDULED = true, BLOCKED = true, PENDING = true, RETRYING = true}
+
+-- Whether a job waits, held by nobody: it may be cancelled, moved, or expire.
+local function is_waiting(job)
+  return WAITING[job.state] and job.hold == ''
+end
+
+-- A waiting job ends, whichever way it waited. Where it stands in a queue it stays in its list: the
+-- claim drops what is not PENDING.
+local function drop(id, job, state, fields)
+  if job.state == 'PENDING' and not job.parked then call('HINCRBY', DEPTH, job.queue, -1) end
+  finish(id, '', job, job.queue, state, '-', fields)
   call('ZREM', 'rq:scheduled:' .. job.queue, id)
   call('ZREM', 'portaria:due', id)
+  if job.parked then call('ZREM', parking(job), id) end
 end
 
 -- Whether a job is held under this token. A job that nobody holds has an empty one.
 local function is_held(job, token)
   return job and token ~= '' and job.hold == token
+end
+
+-- A held job begins: from now on its end is charged, and its run is a start. One that is being
+-- cancelled stays so.
+local function begin(id, job, worker)
+  if job.begun then return end
+  job.attempt, job.begun = int(job.attempt + 1), true
+  local key = 'rq:job:' .. id
+  if job.state ~= 'PENDING' then
+    call('HSET', key, 'attempt', job.attempt, 'begun', job.hold)
+    return
+  end
+  local cursor = tell(id, 'RUNNING', job.attempt, 'PENDING', worker, '0', job.tag)
+  call('HSET', key, 'status', 'started', 'state', 'RUNNING', 'hold', job.hold, 'begun', job.hold,
+    'attempt', job.attempt, 'worker_name', worker, 'started_at', iso(), 'started', NOW, 'updated',
+    NOW, 'cursor', cursor)
+  job.state = 'RUNNING'
+end
+
+-- A held job that had not begun is nobody's any more.
+local function release(id, member, job, queue)
+  if job.state == 'CANCELLING' then
+    finish(id, member, job, queue, 'CANCELLED', '-', {'hold', ''})
+  else
+    give_back(id, member, job, queue, 'crashes', job.crashes)
+  end
 end
 
 -- Each job in a record of portaria:holds: id, queue and token of the hold.

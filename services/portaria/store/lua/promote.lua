@@ -10,7 +10,7 @@ local moved = 0
 for _, id in ipairs(ids) do
   local job = read(id)
   if job and (job.state == 'SCHEDULED' or job.state == 'RETRYING') and is_late(job) then
-    expire(id, job)
+    drop(id, job, 'EXPIRED', {'expired', now})
   elseif job and (job.state == 'SCHEDULED' or job.state == 'RETRYING') then
     local cursor = tell(id, 'PENDING', job.attempt, job.state, '-', 0, job.tag)
     call('RPUSH', 'rq:queue:' .. job.queue, id)

@@ -2,21 +2,49 @@
 --
 -- KEYS[1] portaria:purge   zset   id -> milliseconds
 -- KEYS[2] portaria:events  stream; by age it is trimmed as it grows, by size here
--- ARGV    1 at most so many
--- returns how many
+-- ARGV    1 at most so many  2 early (0|1): the oldest successes of each queue, though their time
+--         is not over, since memory runs short
+-- returns how many were looked at
 
-local ids = call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))
+local MOST, EARLY = tonumber(ARGV[1]), ARGV[2] == '1'
 call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
+
+-- The entry by which it was found goes last: a repeat after a fault finds it again. All registries
+-- are looked into, since a fault may have left it in one where it does not belong.
+local function forget(id, job)
+  tell(id, 'REMOVED', job.attempt, job.state, '-', 0, job.tag)
+  for _, index in ipairs(indexes(job.tag)) do call('ZREM', index, id) end
+  for _, registry in ipairs({'finished', 'failed', 'canceled', 'scheduled'}) do
+    call('ZREM', 'rq:' .. registry .. ':' .. job.queue, id)
+  end
+  call('ZREM', parking(job), id)
+  free_key(id, job)
+  call('DEL', 'rq:job:' .. id, 'portaria:effects:' .. id)
+end
+
+-- Their time is over now: what follows forgets them as any other.
+local function hasten()
+  local left = MOST
+  for _, key in ipairs(call('SMEMBERS', 'rq:queues')) do
+    local registry = 'rq:finished:' .. string.sub(key, 10)
+    local ids = left > 0 and call('ZRANGE', registry, 0, left - 1) or {}
+    left = left - #ids
+    for _, id in ipairs(ids) do
+      local job = read(id)
+      if job and job.state == 'SUCCEEDED' then
+        call('ZADD', KEYS[1], 0, id)
+      else
+        call('ZREM', registry, id)
+      end
+    end
+  end
+end
+
+if EARLY then hasten() end
+local ids = call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, MOST)
 for _, id in ipairs(ids) do
   local job = read(id)
-  if job and RQ_STATUS[job.state] then
-    tell(id, 'REMOVED', job.attempt, job.state, '-', 0, job.tag)
-    -- All of them: a fault may have left it in one where it does not belong.
-    for _, registry in ipairs({'finished', 'failed', 'canceled', 'scheduled'}) do
-      call('ZREM', 'rq:' .. registry .. ':' .. job.queue, id)
-    end
-    call('DEL', 'rq:job:' .. id, 'portaria:effects:' .. id)
-  end
+  if job and RQ_STATUS[job.state] then forget(id, job) end
   call('ZREM', KEYS[1], id)
 end
 call('XTRIM', KEYS[2], 'MAXLEN', '~', 1000000)

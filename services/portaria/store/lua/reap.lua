@@ -30,6 +30,20 @@ end
 -- Many parents call; one look a quarter of a second is enough.
 if grace == 0 and now - last < 250 then return {'early'} end
 
+-- A job that must not run twice may have had its effect: it waits for a late end, which its own
+-- token still allows, as long as its handler may run and then for 5 s.
+local function stays_open(id, member, queue)
+  local h = call('HMGET', 'rq:job:' .. id, 'open', 'timeout')
+  local open = tonumber(h[1] or 0) or 0
+  if open == 0 then
+    open = now + (tonumber(h[2]) or 0) * 1000 + 5000
+    call('HSET', 'rq:job:' .. id, 'open', int(open))
+  end
+  if open <= now then return false end
+  call('ZADD', 'rq:wip:' .. queue, open / 1000 + FAR, member)
+  return true
+end
+
 local answer = {'reaped'}
 for _, key in ipairs(call('SMEMBERS', 'rq:queues')) do
   local queue = string.sub(key, 10)
@@ -38,7 +52,12 @@ for _, key in ipairs(call('SMEMBERS', 'rq:queues')) do
   for _, member in ipairs(lapsed) do
     local id, token = string.match(member, '^(.*):([^:]*)$')
     local job = id and read(id)
-    if is_held(job, token) then
+    if is_held(job, token) and not job.begun then
+      release(id, member, job, queue)
+      answer[#answer + 1] = id
+    elseif is_held(job, token) and job.once == '1' and stays_open(id, member, queue) then
+      -- Its worker may still have the last word.
+    elseif is_held(job, token) then
       charge(id, member, job, queue, 'losts', BUDGET, ARGV[3], ARGV[4])
       answer[#answer + 1] = id
     else

@@ -9,9 +9,8 @@
 --
 -- The record is replaced last: a repeat finds what is left, and takes nothing from the next
 -- incarnation. Who ends whichever incarnation does not know what it had begun: all that it held
--- is charged as lost, as the reaper would. A crash between a claim and its begin is charged, too,
--- or a job that kills whoever opens it would do so for ever; one that must not run twice has not
--- begun then, and goes back free.
+-- is charged as lost, as the reaper would. What was held and had not begun goes back free, and so
+-- does what must not run twice where its process had not yet begun it.
 
 local record = call('HGET', KEYS[1], ARGV[1])
 local touched = {}
@@ -24,16 +23,18 @@ if record then
     local job = read(id)
     if is_held(job, token) then
       local member = id .. ':' .. token
-      if ARGV[2] == '*' then
+      -- It ran, and there was no time to say so.
+      if id == ARGV[4] then begin(id, job, ARGV[1]) end
+      if not job.begun then
+        release(id, member, job, queue)
+      elseif ARGV[2] == '*' then
         charge(id, member, job, queue, 'losts', tonumber(ARGV[9]), ARGV[10], ARGV[8])
       elseif ARGV[5] == 'crash' and (id == ARGV[4] or (ARGV[4] == '' and job.once ~= '1')) then
         charge(id, member, job, queue, 'crashes', tonumber(ARGV[6]), ARGV[7], ARGV[8])
       elseif job.once == '1' and id == ARGV[4] then
         finish(id, member, job, queue, 'FAILED', '-', {'failure', ARGV[8]})
-      elseif job.state == 'CANCELLING' then
-        finish(id, member, job, queue, 'CANCELLED', '-', {'hold', ''})
       else
-        give_back(id, member, job, queue, 'crashes', job.crashes)
+        release(id, member, job, queue)
       end
       touched[#touched + 1] = id
     end

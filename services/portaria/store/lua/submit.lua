@@ -10,6 +10,7 @@
 --         8 run at ms (0: not given)  9 ttl ms  10 max attempts  11 at most once (0|1)  12 tag
 --         13 namespace  14 start before ms  15 deadline ms (each 0: none)
 --         16 what to do where the unique key is held: fail | existing
+--         17 id of the job that this one repeats ("": none)
 -- returns {"new", id, created ms, cursor, generation}; the same again to a re-sent call
 --         {"same" | "reused", id} to another call with that request_id
 --         {"same" | "held", id} where the unique key is held, as 16 says
@@ -22,11 +23,16 @@
 -- in ASCII, so that nothing of ours ever pickles or unpickles.
 local DATA = '(Vportaria.runtime.entry.refuse\nN(l(dt.'
 
-local function place(id, key, queue, due, tag)
+local function place(id, key, queue, due, tag, retried)
   local waits = due > now
   local state = waits and 'SCHEDULED' or 'PENDING'
   local cursor = tell(id, state, 0, '-', '-', waits and int(due) or 0, tag)
   call('SADD', 'rq:queues', 'rq:queue:' .. queue)
+  call('SADD', 'portaria:namespaces', ARGV[13])
+  for _, index in ipairs(indexes(tag)) do call('ZADD', index, 0, id) end
+  if retried ~= '' and call('EXISTS', 'rq:job:' .. retried) == 1 then
+    call('HSET', 'rq:job:' .. retried, 'retried_as', id)
+  end
   if waits then
     call('ZADD', 'rq:scheduled:' .. queue, due / 1000 + FAR, id)
     call('ZADD', KEYS[4], int(due), id)
@@ -49,7 +55,8 @@ if record then
   local hash, id = string.match(record, '^(%S+) (%S+)$')
   if hash ~= ARGV[1] then return {'reused', id} end
   local key = 'rq:job:' .. id
-  local h = call('HMGET', key, 'cursor', 'origin', 'due', 'tag', 'created', 'state', 'attempt')
+  local h = call('HMGET', key, 'cursor', 'origin', 'due', 'tag', 'created', 'state', 'attempt',
+    'retried_from')
   if not h[2] then return {'same', id} end
   local cursor, due, created = h[1], tonumber(h[3]), tonumber(h[5])
   if not cursor then
@@ -57,7 +64,7 @@ if record then
     local waits = due > now
     call('HSET', key, 'status', waits and 'scheduled' or 'queued', 'state',
       waits and 'SCHEDULED' or 'PENDING')
-    cursor = place(id, key, h[2], due, h[4])
+    cursor = place(id, key, h[2], due, h[4], h[8] or '')
   end
   -- Sent twice, and nothing has happened to the job since.
   local first = due > created and 'SCHEDULED' or 'PENDING'
@@ -94,7 +101,7 @@ call('HSET', KEYS[2],
   'env', ARGV[5], 'tag', ARGV[12], 'ttl', ARGV[9], 'max_attempts', ARGV[10], 'once', ARGV[11],
   'request', KEYS[1], 'created', now, 'updated', now, 'due', int(due), 'hold', '', 'attempt', 0,
   'failures', 0, 'crashes', 0, 'losts', 0, 'before', ARGV[14], 'deadline', ARGV[15],
-  'unique', KEYS[5])
+  'unique', KEYS[5], 'retried_from', ARGV[17])
 local before, deadline = tonumber(ARGV[14]), tonumber(ARGV[15])
 if before > 0 or deadline > 0 then
   -- The nearer one; expire.lua writes down what follows it.
@@ -104,4 +111,4 @@ end
 -- With an expiry until the job is placed: cut off in between, nobody would release the key.
 if KEYS[5] ~= '' then call('SET', KEYS[5], ARGV[2], 'PX', REQUEST_KEPT) end
 call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2])
-return new(ARGV[2], now, place(ARGV[2], KEYS[2], ARGV[3], due, ARGV[12]))
+return new(ARGV[2], now, place(ARGV[2], KEYS[2], ARGV[3], due, ARGV[12], ARGV[17]))

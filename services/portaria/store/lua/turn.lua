@@ -3,14 +3,22 @@
 -- KEYS[1]  portaria:holds     hash   worker -> "incarnation token flags id|queue|token …"
 -- KEYS[2]  portaria:due       zset   id -> milliseconds, where it waits for its next attempt
 -- KEYS[3…] rq:queue:{queue}   list   in the order in which to claim
--- ARGV     1 worker  2 incarnation  3 token of this turn  4 lease ms  5 want  6 finished n
---          then n × (id, token of its hold, verdict, wait ms, output, failure, progress, warnings)
---          verdict: succeeded | failed | retry (a failure) | later (not a failure)
+-- ARGV     1 worker  2 incarnation  3 token of this turn  4 lease ms  5 want
+--          6 types that it serves, each between blanks ("": all)
+--          7 id of the job that has begun ("": none)  8 token of its hold
+--          9 given back n, then n × (id, token of its hold), the last of its queue first
+--          finished n, then n × (id, token of its hold, verdict, wait ms, output, failure,
+--          progress, warnings); verdict: succeeded | failed | retry (a failure) | later (is none)
 -- returns  {"ok" | "again", flags, refused ids, jobs…}: flags has one letter a finished job, t
---            taken or f fenced; a job is {id, queue, envelope, token, attempt, failures, ms until
---            its deadline or -1}
+--            taken or f fenced, and one for the begun, b begun or c cancelled or f fenced; a job is
+--            {id, queue, envelope, token, attempt, failures, ms until its deadline or -1,
+--            at most once 0|1, begun 0|1}
 --          {"full", flags, refused ids} where 200 ids were looked at and there may be more
 --          {"gone"} where this incarnation was closed
+--
+-- A claim holds; the first job that it hands out begins with it, those after it when their worker
+-- says so, or with their end. One that must not run twice begins by itself, and is handed out
+-- alone. One with a limit is never held for later.
 --
 -- An id whose hash is not one of ours was put there by other tools: it is refused, and kept for
 -- people to see among RQ's failed jobs.
@@ -19,12 +27,18 @@
 -- queues drain: its first write is a DEL of nothing, which Redis does not refuse then.
 
 local WORKER, INCARNATION, TOKEN = ARGV[1], ARGV[2], ARGV[3]
-local LEASE, WANT, FINISHED = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local LEASE, WANT, SERVED = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local BEGUN, BEGUN_TOKEN, RETURNED = ARGV[7], ARGV[8], tonumber(ARGV[9])
+local AT = 10 + RETURNED * 2
+local FINISHED = tonumber(ARGV[AT])
 local LOOK = 200
+local LAPSE = lapse(LEASE)
 
-local function hand_out(id, queue, job, attempt)
+local function hand_out(id, queue, job)
   local left = job.deadline > 0 and math.max(0, job.deadline - now) or -1
-  return {id, queue, job.env, TOKEN, attempt, job.failures, left}
+  local attempt = tonumber(job.attempt)
+  return {id, queue, job.env, TOKEN, job.begun and attempt or attempt + 1, job.failures, left,
+    job.once, job.begun and 1 or 0}
 end
 
 local record = call('HGET', KEYS[1], WORKER)
@@ -36,9 +50,7 @@ if record then
     local answer = {'again', flags, {}}
     for id, queue in holds(ids) do
       local job = read(id)
-      if is_held(job, TOKEN) then
-        answer[#answer + 1] = hand_out(id, queue, job, tonumber(job.attempt))
-      end
+      if is_held(job, TOKEN) then answer[#answer + 1] = hand_out(id, queue, job) end
     end
     return answer
   end
@@ -49,12 +61,12 @@ call('DEL', 'portaria:nothing')
 
 local done, flags = {}, ''
 for i = 0, FINISHED - 1 do
-  local at = 7 + i * 8
+  local at = AT + 1 + i * 8
   local id, token, verdict = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local output, failure, progress, warnings =
     ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
   local job = read(id)
-  done[id] = true
+  done[id .. token] = true
   -- Whatever its handler wishes: a job that may have had its effect does not run twice.
   if job and job.once == '1' and verdict ~= 'succeeded' then verdict = 'failed' end
   if not is_held(job, token) then
@@ -63,34 +75,56 @@ for i = 0, FINISHED - 1 do
     flags = flags .. 't'
     local member, queue = id .. ':' .. token, job.queue
     local fields = {'progress', progress, 'warnings', warnings}
+    if not job.begun then
+      job.attempt = int(job.attempt + 1)
+      fields[5], fields[6] = 'attempt', job.attempt
+    end
     -- The last report may have stayed behind: it comes before the end that it belongs to.
     if progress ~= '' and progress ~= call('HGET', 'rq:job:' .. id, 'progress') then
       show(id, job.attempt, job.tag, progress)
     end
-    if verdict == 'failed' or verdict == 'retry' then
-      fields[5], fields[6] = 'failures', tonumber(job.failures) + 1
-    end
-    if verdict ~= 'succeeded' then
-      fields[#fields + 1], fields[#fields + 2] = 'failure', failure
-    end
     if verdict == 'succeeded' then
-      fields[5], fields[6] = 'output', output
+      fields[#fields + 1], fields[#fields + 2] = 'output', output
       finish(id, member, job, queue, 'SUCCEEDED', WORKER, fields)
-    elseif job.state == 'CANCELLING' then
-      finish(id, member, job, queue, 'CANCELLED', WORKER, fields)
-    elseif verdict == 'failed'
-      or (job.deadline > 0 and now + tonumber(ARGV[at + 3]) >= job.deadline) then
-      -- No attempt may start past the deadline, so there will be no other one.
-      finish(id, member, job, queue, 'FAILED', WORKER, fields)
     else
+      fields[#fields + 1], fields[#fields + 2] = 'failure', failure
+      if verdict ~= 'later' then
+        fields[#fields + 1], fields[#fields + 2] = 'failures', int(job.failures + 1)
+      end
       local due = now + tonumber(ARGV[at + 3])
-      call('ZADD', KEYS[2], int(due), id)
-      local cursor = tell(id, 'RETRYING', job.attempt, job.state, WORKER, int(due), job.tag)
-      call('ZADD', 'rq:scheduled:' .. queue, due / 1000 + FAR, id)
-      call('HSET', 'rq:job:' .. id, 'status', 'scheduled', 'state', 'RETRYING', 'hold', '',
-        'cursor', cursor, 'updated', now, 'due', int(due), unpack(fields))
-      call('ZREM', 'rq:wip:' .. queue, member)
+      if job.state == 'CANCELLING' then
+        finish(id, member, job, queue, 'CANCELLED', WORKER, fields)
+      elseif verdict == 'failed' or (job.deadline > 0 and due >= job.deadline) then
+        -- No attempt may start past the deadline, so there will be no other one.
+        finish(id, member, job, queue, 'FAILED', WORKER, fields)
+      else
+        call('ZADD', KEYS[2], int(due), id)
+        local cursor = tell(id, 'RETRYING', job.attempt, job.state, WORKER, int(due), job.tag)
+        call('ZADD', 'rq:scheduled:' .. queue, due / 1000 + FAR, id)
+        call('HSET', 'rq:job:' .. id, 'status', 'scheduled', 'state', 'RETRYING', 'hold', '',
+          'cursor', cursor, 'updated', now, 'due', int(due), unpack(fields))
+        call('ZREM', 'rq:wip:' .. queue, member)
+      end
     end
+  end
+end
+
+for i = 10, AT - 1, 2 do
+  local id, token = ARGV[i], ARGV[i + 1]
+  local job = read(id)
+  done[id .. token] = true
+  if is_held(job, token) then release(id, id .. ':' .. token, job, job.queue) end
+end
+
+if BEGUN ~= '' then
+  local job = read(BEGUN)
+  if not is_held(job, BEGUN_TOKEN) then
+    flags = flags .. 'f'
+  elseif not job.begun and job.state == 'CANCELLING' and job.once == '1' then
+    flags = flags .. 'c'
+  else
+    flags = flags .. 'b'
+    begin(BEGUN, job, WORKER)
   end
 end
 
@@ -104,47 +138,67 @@ local function refuse(id, queue)
   refused[#refused + 1] = id
 end
 
+-- Out of the queue until a worker says that it serves the type: no hot loop in a rolling deploy.
+local function park(id, job)
+  call('ZADD', parking(job), now, id)
+  call('HSET', 'rq:job:' .. id, 'parked', 1)
+  call('HINCRBY', DEPTH, job.queue, -1)
+end
+
 -- What was held, is not finished now and was not given to others stays in the record.
 local names = {}
 for id, queue, token in holds(held) do
-  if not done[id] and is_held(read(id), token) then
+  if not done[id .. token] and is_held(read(id), token) then
     names[#names + 1] = table.concat({id, queue, token}, '|')
   end
 end
 
 local answer = {'ok', flags == '' and '-' or flags, refused}
 local handed = {}
-local function give(id, queue, job, attempt)
-  answer[#answer + 1] = hand_out(id, queue, job, attempt)
+
+-- Holds a job, unless this very turn did before a fault cut it off, and begins it if it may.
+local function take(id, queue, job)
+  local first = #answer == 3
+  if job.hold == '' then
+    call('ZADD', 'rq:wip:' .. queue, LAPSE, id .. ':' .. TOKEN)
+    job.hold = TOKEN
+    if first and job.once ~= '1' then
+      begin(id, job, WORKER)
+    else
+      call('HSET', 'rq:job:' .. id, 'hold', TOKEN, 'worker_name', WORKER, 'started_at', iso(),
+        'started', NOW)
+    end
+    call('HINCRBY', DEPTH, queue, '-1')
+  end
+  answer[#answer + 1] = hand_out(id, queue, job)
   names[#names + 1] = table.concat({id, queue, TOKEN}, '|')
   handed[id] = true
-  WANT = WANT - 1
+  WANT = job.once == '1' and 0 or WANT - 1
 end
 
 local pops, looked, full, looks = {}, 0, false, WANT > 0
 for i = 3, #KEYS do
   local queue, popped = string.sub(KEYS[i], 10), 0
   while WANT > 0 and not full do
-    local ids = call('LRANGE', KEYS[i], popped, popped + WANT - 1)
+    local ids = call('LRANGE', KEYS[i], int(popped), int(popped + WANT - 1))
     if #ids == 0 then break end
     for _, id in ipairs(ids) do
-      popped, looked = popped + 1, looked + 1
       local job = read(id)
-      -- Anything else was cancelled, moved to another queue, or stands in the list twice.
-      if job and job.state == 'PENDING' and job.queue == queue and is_late(job) then
-        expire(id, job)
-      elseif job and job.state == 'PENDING' and job.queue == queue and job.hold == '' then
-        local attempt = tonumber(job.attempt) + 1
-        local cursor = tell(id, 'RUNNING', attempt, 'PENDING', WORKER, 0, job.tag)
-        call('ZADD', 'rq:wip:' .. queue, (now + LEASE) / 1000 + FAR, id .. ':' .. TOKEN)
-        call('HSET', 'rq:job:' .. id, 'status', 'started', 'state', 'RUNNING', 'hold', TOKEN,
-          'attempt', attempt, 'worker_name', WORKER, 'started_at', iso(), 'started', now,
-          'updated', now, 'cursor', cursor)
-        call('HINCRBY', DEPTH, queue, -1)
-        give(id, queue, job, attempt)
-      elseif is_held(job, TOKEN) and job.queue == queue and not handed[id] then
-        -- This very turn claimed it before a fault cut it off.
-        give(id, queue, job, tonumber(job.attempt))
+      local waits = job and job.state == 'PENDING' and job.hold == '' and not job.parked
+        and job.queue == queue
+      if waits and #answer > 3 and (job.once == '1' or limit_of(job) > 0) and not is_late(job) then
+        WANT = 0 -- it stays where it is: it may not be held without beginning
+      end
+      if WANT == 0 then break end
+      popped, looked = popped + 1, looked + 1
+      -- Anything else was cancelled, moved elsewhere, or stands in the list twice.
+      if waits and is_late(job) then
+        drop(id, job, 'EXPIRED', {'expired', now})
+      elseif waits and SERVED ~= ''
+        and not string.find(SERVED, ' ' .. job.type .. ' ', 1, true) then
+        park(id, job)
+      elseif waits or (is_held(job, TOKEN) and job.queue == queue and not handed[id]) then
+        take(id, queue, job)
       elseif not job then
         refuse(id, queue)
       end
