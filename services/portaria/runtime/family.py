@@ -96,6 +96,12 @@ class ChildProcess:
         self.slot.set_stop()
         self._nudge()
 
+    def pause(self, paused: bool) -> None:
+        """It claims nothing, or goes on."""
+        if paused != self.slot.paused:
+            self.slot.set_paused(paused)
+            self._nudge()
+
     def ask_to_retire(self) -> None:
         """It ends after the job in hand, as one that was used enough: another takes over."""
         self.is_retiring = True

@@ -260,7 +260,7 @@ class Supervisor:
         self._registry.tick(children)
         paused = self._registry.is_suspended()
         for child in children:
-            child.slot.set_paused(paused)
+            child.pause(paused)
         for command in self._registry.commands():
             self._obey(command)
 
