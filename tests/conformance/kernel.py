@@ -125,7 +125,7 @@ class Kernel:
         return self.store.run(calls.unpark([(domain, each) for each in types], **given))
 
     def audit(self, pause_ms: int = 0, **given: int) -> Audited:
-        return self.store.run(calls.audit(pause_ms=pause_ms, **given))
+        return self.store.run(calls.audit(pause_ms=pause_ms, gap_ms=0, **given))
 
     def audit_all(self, **given: int) -> list[str]:
         """One whole round; the ids that it mended."""

@@ -72,8 +72,14 @@ class Hold(Protocol):
     namespace: str
     attempt: int
     caller: str
-    headers: Mapping[str, str]
-    deadline: datetime
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of the submission."""
+
+    @property
+    def deadline(self) -> datetime:
+        """When the soft timeout strikes."""
 
     @property
     def log(self) -> Log:

@@ -31,7 +31,7 @@ from portaria.store import Claim, Turn, keys
 from portaria.store.calls import Began
 from portaria.store.wire import Target, Wire
 
-WAKE_TIMEOUT = 2
+WAKE_TIMEOUT = 3
 """Seconds after which an idle child looks for jobs, though nothing woke it."""
 
 _PR_SET_PDEATHSIG = 1

@@ -74,7 +74,7 @@ class Executor:
         """Runs one job to its end. `settle` must follow once the store knows of it."""
         started = time.monotonic()
         # Before its envelope is opened: should that kill the process, this job is charged.
-        self._slot.begin(claim.job_id, claim.token, started, math.inf)
+        self._slot.begin(claim.job_id, claim.token, started)
         try:
             envelope = self._open(claim)
         except PermanentError as error:
@@ -84,12 +84,12 @@ class Executor:
         timeout = options.timeout.seconds + options.timeout.nanos / 1e9
         if claim.left_ms >= 0:
             timeout = max(0.001, min(timeout, claim.left_ms / 1000))
-        self._slot.begin(claim.job_id, claim.token, started, timeout)
+        self._slot.arm(timeout)
         finished = self._run(claim, envelope, timeout, lease)
         self._reporter.drop()
         self._put_back(claim)
         seconds = time.monotonic() - started
-        self._slot.report(claim.job_id, claim.token, started)
+        self._slot.arm(math.inf)
         self._seconds += seconds
         self.pace.note(seconds)
         self._tell(claim, envelope, finished, seconds)
@@ -151,15 +151,13 @@ class Executor:
         self._lease = lease
         hold = RunningHold(
             claim,
+            envelope,
             job_type=name,
-            namespace=envelope.namespace,
-            caller=envelope.caller,
-            headers=dict(options.headers),
             timeout=timeout,
             lease=lease,
             wire=self._wire,
             reporter=self._reporter,
-            log=self._log.bind(job_id=claim.job_id, type=name, attempt=claim.attempt),
+            log=self._log,
         )
         try:
             handler = self._handler(name)

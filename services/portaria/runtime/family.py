@@ -117,6 +117,8 @@ class ChildProcess:
 
         Looking first and killing then would now and then hit the next job.
         """
+        if self._status is not None:
+            return None  # it was buried since: the pid is nobody's, or another's
         os.kill(self.pid, signal.SIGSTOP)
         for _ in range(_FREEZE_TRIES):
             # Until the stop took effect, the page may still change.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import cached_property
 
 from structlog.typing import FilteringBoundLogger
 
+from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.jobs.context import Recorded
 from portaria.jobs.errors import HoldLost, JobCancelled
 from portaria.runtime.lease import Lease
@@ -23,11 +26,9 @@ class RunningHold:
     def __init__(
         self,
         claim: Claim,
+        envelope: Envelope,
         *,
         job_type: str,
-        namespace: str,
-        caller: str,
-        headers: Mapping[str, str],
         timeout: float,
         lease: Lease,
         wire: Wire,
@@ -37,17 +38,34 @@ class RunningHold:
         self.job_id = claim.job_id
         self.token = claim.token
         self.type = job_type
-        self.namespace = namespace
+        self.namespace = envelope.namespace
         self.attempt = claim.attempt
-        self.caller = caller
-        self.headers = headers
-        self.deadline = datetime.now(UTC) + timedelta(seconds=timeout)
-        self.log = log
+        self.caller = envelope.caller
+        self._envelope = envelope
+        self._ends_at = time.time() + timeout
+        self._log = log
         self.warnings: list[str] = []
         self.progress = b""
         self._lease = lease
         self._wire = wire
         self._reporter = reporter
+
+    # Most handlers ask for none of these three, and each costs as much as the rest together.
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """See Hold."""
+        return dict(self._envelope.spec.options.headers)
+
+    @property
+    def deadline(self) -> datetime:
+        """See Hold."""
+        return datetime.fromtimestamp(self._ends_at, UTC)
+
+    @cached_property
+    def log(self) -> FilteringBoundLogger:
+        """See Hold."""
+        return self._log.bind(job_id=self.job_id, type=self.type, attempt=self.attempt)
 
     def report(self, current: int, total: int, message: str) -> None:
         """See Hold."""

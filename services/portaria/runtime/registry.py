@@ -28,9 +28,9 @@ from portaria.runtime.vitals import Pulse, Vitals
 from portaria.store.faults import translated
 
 TICK_EVERY = 1.0
-REFRESH_EVERY = 5.0
+REFRESH_EVERY = 7.0
 """What did not change is written all the same: Redis may have been emptied."""
-CLEAN_EVERY = 15.0
+CLEAN_EVERY = 30.0
 TTL = 30
 """Seconds after which a silent worker disappears from RQ's register."""
 

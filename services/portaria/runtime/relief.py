@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
+from portaria.logs import logger
 from portaria.runtime.hand import Hand
 from portaria.runtime.turns import Turns
 from portaria.store.calls import Began, Hold
@@ -29,6 +31,14 @@ class Relief:
             self._thread.start()
 
     def _run(self) -> None:
+        try:
+            self._relieve()
+        except BaseException:
+            # What it had taken from the hand would be held for ever: the parent sorts it out.
+            logger().exception("the relief of a worker's child failed")
+            os._exit(1)
+
+    def _relieve(self) -> None:
         while True:
             report = self._hand.await_slow()
             # Never given up: a worker that stops keeps what has run until its grace is over.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 # before, began, timeout, job id, token, done, failed, busy seconds, after
 _CHILD = struct.Struct("<Qdd36s32sQQdQ")
+_TIMEOUT, _TIMEOUT_AT = struct.Struct("<d"), 16
 _PARENT_AT = 1024
 # last renewal
 _RENEWED = struct.Struct("<d")
@@ -64,15 +65,15 @@ class Slot:
 
     # --- the child writes -----------------------------------------------------------------------
 
-    def begin(self, job_id: str, token: str, began: float, timeout: float) -> None:
-        """A job begins."""
-        self._write(job_id, token, began, timeout)
-
-    def report(self, job_id: str, token: str, began: float) -> None:
-        """Its handler returned; the store does not know yet, so it may not be begun again free of
-        charge. No timeout counts any more.
-        """
+    def begin(self, job_id: str, token: str, began: float) -> None:
+        """A job begins; no timeout counts yet."""
         self._write(job_id, token, began, math.inf)
+
+    def arm(self, timeout: float) -> None:
+        """From its begin on, a timeout counts; with infinity, none: its handler has returned, and
+        the store does not know yet, so it may not be begun again free of charge.
+        """
+        _TIMEOUT.pack_into(self._page, _TIMEOUT_AT, timeout)  # one word: always whole
 
     def settle(self, *, succeeded: int, failed: int, seconds: float) -> None:
         """The store knows of all that ran; nothing is in hand."""

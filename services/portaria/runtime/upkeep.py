@@ -11,17 +11,18 @@ from portaria.runtime.family import ChildProcess
 from portaria.runtime.slot import CANCEL, LOST
 from portaria.store import Store, calls
 
-PROMOTE_EVERY = 0.75
-EXPIRE_EVERY = 2.0
+PROMOTE_EVERY = 1.0
+EXPIRE_EVERY = 3.0
 PURGE_EVERY = 10.0
 TIDY_EVERY = 5.0
-UNPARK_EVERY = 2.0
+UNPARK_EVERY = 4.0
 AUDIT_EVERY = 5.0
-"""Seconds between two looks whether a round is due; its slices follow each other faster."""
+"""Seconds between two looks whether a round is due; its slices follow at once."""
 EARLY_PURGE_FROM = 0.75
 """Share of Redis' memory limit from which the oldest successes are forgotten early."""
 _SLICE, _SLICES = 50, 10
-_BETWEEN_SLICES = 1.0
+_RENEWED_AT_ONCE = 12
+"""Children, each with up to 16 jobs: no script touches more than 200."""
 
 
 class Upkeep:
@@ -84,12 +85,17 @@ class Upkeep:
                 self._log.warning("redis cannot be reached, waiting for it")
 
     def _renew(self, children: Sequence[ChildProcess]) -> None:
-        if not children:
-            return
+        for start in range(0, len(children), _RENEWED_AT_ONCE):
+            self._renew_some(children[start : start + _RENEWED_AT_ONCE])
+
+    def _renew_some(self, children: Sequence[ChildProcess]) -> None:
         asked_at = time.monotonic()
         renewals: list[calls.Renewal] = self._store.run(calls.renew([_of(c) for c in children]))
         for child, renewal in zip(children, renewals, strict=True):
             if renewal.gone:
+                running = child.running()
+                if running is not None:
+                    child.slot.tell([(running.job_id, running.token, LOST)])
                 continue
             tokens = renewal.tokens
             words = [(job_id, tokens[job_id], LOST) for job_id in renewal.lost]
@@ -133,13 +139,11 @@ class Upkeep:
         self._due["purge"] = 0.0
 
     def _audit(self) -> None:
-        for _ in range(_SLICES):
-            audited = self._store.run(calls.audit())
-            for job_id in audited.mended:
-                self._log.warning("another tool had removed this job; put back", job_id=job_id)
-            if not audited.goes_on:
-                return
-        self._due["audit"] = time.monotonic() + _BETWEEN_SLICES
+        audited = self._store.run(calls.audit())
+        for job_id in audited.mended:
+            self._log.warning("another tool had removed this job; put back", job_id=job_id)
+        if audited.goes_on:
+            self._due["audit"] = 0.0
 
     def _is_due(self, duty: str, every: float) -> bool:
         now = time.monotonic()

@@ -24,6 +24,7 @@ REAP_EVERY = 1.0
 CRASH_BUDGET = 3
 LOSS_BUDGET = 10
 AUDIT_EVERY_MS = 60_000
+AUDIT_GAP_MS = 100
 MOST_AT_ONCE = 200
 """Jobs that one call may touch, so that no script holds up the others."""
 
@@ -427,13 +428,16 @@ class Audited:
 
 
 def audit(
-    most: int = 200, pause_ms: int = AUDIT_EVERY_MS, lease_ms: int = LEASE_MS
+    most: int = 200,
+    pause_ms: int = AUDIT_EVERY_MS,
+    lease_ms: int = LEASE_MS,
+    gap_ms: int = AUDIT_GAP_MS,
 ) -> Call[Audited]:
     """Looks at the next open jobs, and puts back what other tools removed."""
     return Call(
         script("audit"),
         (keys.AUDIT,),
-        (most, pause_ms, lease_ms),
+        (most, pause_ms, lease_ms, gap_ms),
         lambda reply: Audited(int(reply[0]), bool(reply[1]), _ids(reply[2:])),
     )
 

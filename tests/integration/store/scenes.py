@@ -405,7 +405,7 @@ def audit_what_was_taken_apart(kernel: Kernel) -> Call[Any]:
     assert kernel.redis.delete(*gone) == len(gone)
     kernel.redis.zadd(keys.index("default"), {"nobody": 0})
     assert kernel.audit(most=3).goes_on
-    return calls.audit(pause_ms=0)
+    return calls.audit(pause_ms=0, gap_ms=0)
 
 
 def tidy_after_the_dead(kernel: Kernel) -> Call[Any]:

@@ -166,7 +166,7 @@ class AnyOrder(RuleBasedStateMachine):
     def audit(self, most: int, twice: bool) -> None:
         """Nobody took anything away: there is nothing to mend."""
         self.kernel.stand_still(*self._open())
-        assert self._send(calls.audit(most, pause_ms=0), twice).mended == []
+        assert self._send(calls.audit(most, pause_ms=0, gap_ms=0), twice).mended == []
 
     @precondition(lambda self: self._open())
     @rule(number=st.integers(0, 30))

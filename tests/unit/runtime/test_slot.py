@@ -11,10 +11,11 @@ def test_what_the_child_writes_the_parent_reads() -> None:
     """The job in hand, and what was done so far."""
     slot = Slot()
 
-    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "token.7", 12.5, 60.0)
+    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "token.7", 12.5)
+    slot.arm(60.0)
     running = slot.running()
     slot.settle(succeeded=1, failed=0, seconds=0.5)
-    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa1", "token.8", 13.5, 60.0)
+    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa1", "token.8", 13.5)
     slot.settle(succeeded=0, failed=1, seconds=0.25)
 
     assert running is not None
@@ -30,7 +31,8 @@ def test_a_page_is_whole_between_writes() -> None:
     slot = Slot()
     fresh = slot.is_whole()
 
-    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "token.7", 12.5, 60.0)
+    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "token.7", 12.5)
+    slot.arm(60.0)
 
     assert fresh
     assert slot.is_whole()
@@ -70,9 +72,10 @@ def test_a_pause_can_end() -> None:
 def test_a_job_that_reports_is_still_in_hand_but_has_no_timeout() -> None:
     """Its handler returned, and the store does not know yet."""
     slot = Slot()
-    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "t1", 12.5, 60.0)
+    slot.begin("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "t1", 12.5)
+    slot.arm(60.0)
 
-    slot.report("01a1fbc1-d936-7dd8-ac50-650c78416aa0", "t1", 12.5)
+    slot.arm(math.inf)
     running = slot.running()
 
     assert running is not None

@@ -1,17 +1,21 @@
 -- audit.lua: looks at every open job once a minute, and mends what other tools took apart.
 --
--- KEYS[1] portaria:audit   hash   namespace, after: where this round is; ended: when the last ended
+-- KEYS[1] portaria:audit   hash   namespace, after: where this round is; last: when its last slice
+--                                 was; ended: when the last round ended
 -- ARGV    1 at most so many  2 pause between two rounds ms  3 lease ms
+--         4 pause between two slices ms, whoever asks for them
 -- returns {looked at, 1 where the round goes on, ids that were mended…}
 --
--- An id that RQ's tools removed from its list, registry or schedule is put back. Nobody may know
--- whether it is still in a long list, and need not: the claim drops an id that stands there twice.
+-- An id that RQ's tools removed from its list, registry or schedule is put back. A list of more
+-- than a thousand is not searched: what it lacks is put back when it has become shorter.
 
 local MOST, PAUSE, LEASE = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local GAP = tonumber(ARGV[4])
 local SETTLED = 60000 -- milliseconds for which a job must have stood still
-local LONG = 1000 -- ids of a list that are looked at
-local h = call('HMGET', KEYS[1], 'namespace', 'after', 'ended')
+local LONG = 1000
+local h = call('HMGET', KEYS[1], 'namespace', 'after', 'ended', 'last')
 if not h[1] and now - tonumber(h[3] or 0) < PAUSE then return {0, 0} end
+if h[1] and now - tonumber(h[4] or 0) < GAP then return {0, 1} end
 
 local namespaces = call('SMEMBERS', 'portaria:namespaces')
 table.sort(namespaces)
@@ -28,19 +32,15 @@ local function mend(id, ...)
   answer[#answer + 1] = id
 end
 
--- A short list is searched. In a long one only the depth tells that an id is missing, which dead
--- ids (of jobs that were cancelled or moved) can hide until the claims have come through them.
 local function is_missing_from_queue(id, queue)
   local key = 'rq:queue:' .. queue
-  local length = call('LLEN', key)
-  if length > LONG and length >= tonumber(call('HGET', DEPTH, queue) or 0) then return false end
-  return not call('LPOS', key, id, 'MAXLEN', LONG)
+  return call('LLEN', key) <= LONG and not call('LPOS', key, id)
 end
 
 for _, id in ipairs(ids) do
   local job = read(id)
   if not job then
-    if call('EXISTS', 'rq:job:' .. id) == 0 then mend(id, 'ZREM', index, id) end
+    if call('EXISTS', 'rq:job:' .. id) == 0 then call('ZREM', index, id) end
   elseif RQ_STATUS[job.state] then
     -- It ended.
   elseif job.hold ~= '' then
@@ -62,7 +62,7 @@ for _, id in ipairs(ids) do
 end
 
 if #ids == MOST then
-  call('HSET', KEYS[1], 'namespace', namespace, 'after', ids[#ids])
+  call('HSET', KEYS[1], 'namespace', namespace, 'after', ids[#ids], 'last', now)
   return answer
 end
 for _, each in ipairs(namespaces) do

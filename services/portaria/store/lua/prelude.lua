@@ -68,11 +68,15 @@ end
 
 -- Tells watchers of a change; answers the entry's id, which becomes the job's cursor. Before the
 -- change itself: a repeat after a fault tells twice rather than never.
+local trimmed = false
 local function tell(id, state, attempt, previous, worker, next_ms, tag)
   -- Blanks part the words of an entry.
   if string.find(worker, '%s') then worker = string.gsub(worker, '%s', '_') end
-  return call('XADD', EVENTS, 'MINID', '~', OLDEST, '*', 'e', id .. ' ' .. state .. ' ' .. attempt
-    .. ' ' .. previous .. ' ' .. worker .. ' ' .. next_ms .. ' ' .. tag)
+  local entry = id .. ' ' .. state .. ' ' .. attempt .. ' ' .. previous .. ' ' .. worker .. ' '
+    .. next_ms .. ' ' .. tag
+  if trimmed then return call('XADD', EVENTS, '*', 'e', entry) end
+  trimmed = true -- once a call is enough
+  return call('XADD', EVENTS, 'MINID', '~', OLDEST, '*', 'e', entry)
 end
 
 -- Tells watchers of progress (portaria.v1.Progress), where anybody watches.
@@ -162,6 +166,7 @@ local function charge(id, member, job, queue, what, budget, failure, doubt)
   end
 end
 
+local NAN = 0 / 0
 local STATES = {SCHEDULED = 1, BLOCKED = 1, PENDING = 1, RUNNING = 1, RETRYING = 1,
   CANCELLING = 1, SUCCEEDED = 1, FAILED = 1, CANCELLED = 1, EXPIRED = 1}
 
@@ -175,10 +180,12 @@ local function read(id)
   for i = 1, 12 do
     if not h[i] then return nil end
   end
-  local numbers = h[4] .. ' ' .. h[5] .. ' ' .. h[6] .. ' ' .. h[7] .. ' ' .. h[9]
   local names = id .. '|' .. h[2] .. '|' .. h[3]
   local job_type = string.match(h[8], '^%S+ (%S+) %S+ %S+ %S+')
-  if not (STATES[h[1]] and job_type and string.find(numbers, '^%d+ %d+ %d+ %d+ %d+$')
+  -- One that is no number, or no whole one, leaves a rest that is not 0.
+  local sum = (tonumber(h[4]) or NAN) + (tonumber(h[5]) or NAN) + (tonumber(h[6]) or NAN)
+    + (tonumber(h[7]) or NAN) + (tonumber(h[9]) or NAN)
+  if not (STATES[h[1]] and job_type and sum % 1 == 0
     and string.find(names, '^[^%s|]+|[%w._-]*|[%w_]+:%l+$')) then return nil end
   return {state = h[1], hold = h[2], queue = h[3], attempt = h[4], failures = h[5],
     crashes = h[6], losts = h[7], type = job_type, tag = h[8], ttl = h[9], request = h[10],

@@ -19,7 +19,11 @@ if record then
   local incarnation, _, _, ids = string.match(record, '^(%S+) (%S+) (%S+) ?(.*)$')
   if incarnation == ARGV[3] then return touched end
   if ARGV[2] ~= '*' and incarnation ~= ARGV[2] then return touched end
-  for id, queue, token in holds(ids) do
+  -- The last one first: each goes to the front of its queue.
+  local list = {}
+  for id, queue, token in holds(ids) do table.insert(list, 1, {id, queue, token}) end
+  for _, hold in ipairs(list) do
+    local id, queue, token = unpack(hold)
     local job = read(id)
     if is_held(job, token) then
       local member = id .. ':' .. token

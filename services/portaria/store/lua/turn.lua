@@ -32,6 +32,7 @@ local BEGUN, BEGUN_TOKEN, RETURNED = ARGV[7], ARGV[8], tonumber(ARGV[9])
 local AT = 10 + RETURNED * 2
 local FINISHED = tonumber(ARGV[AT])
 local LOOK = 200
+local LATERS = 1000 -- a job that asks to run later that often never will
 local LAPSE = lapse(LEASE)
 
 local function hand_out(id, queue, job)
@@ -74,10 +75,14 @@ for i = 0, FINISHED - 1 do
   else
     flags = flags .. 't'
     local member, queue = id .. ':' .. token, job.queue
-    local fields = {'progress', progress, 'warnings', warnings}
+    local fields = {}
+    if progress ~= '' or warnings ~= '' or job.attempt ~= (job.begun and '1' or '0') then
+      -- Also where they are empty: an earlier attempt may have left some.
+      fields = {'progress', progress, 'warnings', warnings}
+    end
     if not job.begun then
       job.attempt = int(job.attempt + 1)
-      fields[5], fields[6] = 'attempt', job.attempt
+      fields[#fields + 1], fields[#fields + 2] = 'attempt', job.attempt
     end
     -- The last report may have stayed behind: it comes before the end that it belongs to.
     if progress ~= '' and progress ~= call('HGET', 'rq:job:' .. id, 'progress') then
@@ -90,6 +95,11 @@ for i = 0, FINISHED - 1 do
       fields[#fields + 1], fields[#fields + 2] = 'failure', failure
       if verdict ~= 'later' then
         fields[#fields + 1], fields[#fields + 2] = 'failures', int(job.failures + 1)
+      end
+      if verdict == 'later' then
+        local laters = tonumber(call('HGET', 'rq:job:' .. id, 'laters') or 0) + 1
+        fields[#fields + 1], fields[#fields + 2] = 'laters', int(laters)
+        if laters >= LATERS then verdict = 'failed' end
       end
       local due = now + tonumber(ARGV[at + 3])
       if job.state == 'CANCELLING' then
@@ -171,7 +181,7 @@ local function take(id, queue, job)
     call('HINCRBY', DEPTH, queue, '-1')
   end
   answer[#answer + 1] = hand_out(id, queue, job)
-  names[#names + 1] = table.concat({id, queue, TOKEN}, '|')
+  names[#names + 1] = id .. '|' .. queue .. '|' .. TOKEN
   handed[id] = true
   WANT = job.once == '1' and 0 or WANT - 1
 end
