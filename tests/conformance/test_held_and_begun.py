@@ -309,3 +309,14 @@ def test_a_hold_of_an_older_release_that_is_cancelled_had_begun(kernel: Kernel, 
     assert kernel.state("j1") == (State.FAILED if once else State.CANCELLED)
     assert kernel.record("j1").attempt == 1
     assert claim.attempt == 1
+
+
+def test_what_a_dead_child_held_keeps_its_order(kernel: Kernel) -> None:
+    """All of it goes back to the front, the first one first."""
+    for number in range(4):
+        kernel.submit(f"j{number}")
+    kernel.turn("ana", want=3)
+
+    kernel.recover("ana")
+
+    assert kernel.queued() == ["j0", "j1", "j2", "j3"]

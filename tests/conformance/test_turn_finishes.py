@@ -211,3 +211,15 @@ def test_a_job_that_must_not_run_twice_is_not_retried(kernel: Kernel, verdict: V
 
     assert kernel.state("j1") == State.FAILED
     assert kernel.members(keys.DUE) == []
+
+
+def test_a_job_that_asks_to_run_later_for_ever_fails(kernel: Kernel) -> None:
+    """The thousandth time is the last: nothing else bounds it."""
+    kernel.submit("j1")
+    kernel.change("j1", laters=998)
+
+    for word in (State.RETRYING, State.FAILED):
+        kernel.turn("ana", ended(kernel.claim(), Verdict.LATER, failure=b"f"), want=0)
+        assert kernel.state("j1") is word
+        kernel.make_due("j1")
+        kernel.promote()

@@ -51,7 +51,7 @@ def test_a_child_dies_with_its_parent(stack: Stack, lab: Lab) -> None:
 
     os.kill(worker.pid, signal.SIGKILL)
 
-    eventually(lambda: not Path(f"/proc/{child}/cmdline").exists() or _is_zombie(child), 5)
+    eventually(lambda: _is_gone(child), 5)
 
 
 def test_a_killed_worker_loses_its_job_to_another(stack: Stack, lab: Lab) -> None:
@@ -268,3 +268,22 @@ def _is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+def test_a_worker_whose_holds_were_taken_hears_it_at_once(stack: Stack, lab: Lab) -> None:
+    """Another process closed its incarnation: the handler is told, and the child replaced."""
+    worker = stack.worker("lab", arguments=("--name", "porter"))
+    _, gate, log = _held(stack, lab)
+    child = worker.descendants()[0].pid
+
+    lab.redis.hset("portaria:holds", "porter-1", "another - - ")
+
+    eventually(lambda: _is_gone(child), 8)
+    gate.touch()
+    following = lab.submit(Noop())
+    assert lab.wait(following).state is State.SUCCEEDED
+    assert len(_runs(log)) == 1
+
+
+def _is_gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}/cmdline").exists() or _is_zombie(pid)
