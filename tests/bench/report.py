@@ -76,16 +76,15 @@ def show_machine(machine: Machine) -> None:
 
 
 def write(path: Path, machine: Machine, sections: Sequence[Section]) -> None:
-    """Writes it all as JSON."""
-    document = {
-        "machine": asdict(machine),
-        "passed": all(check.passed for section in sections for check in section.checks),
-        "sections": {section.title: _section(section) for section in sections},
-    }
+    """Writes it all as JSON; what was not measured this time stays, with its own commit."""
+    kept = json.loads(path.read_text())["sections"] if path.exists() else {}
+    kept |= {section.title: _section(section, machine) for section in sections}
+    passed = all(check["passed"] for section in kept.values() for check in section["checks"])
+    document = {"passed": passed, "sections": kept}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False, default=asdict) + "\n")
 
 
-def _section(section: Section) -> dict[str, Any]:
+def _section(section: Section, machine: Machine) -> dict[str, Any]:
     checks = [{**asdict(check), "passed": check.passed} for check in section.checks]
-    return {"checks": checks, "figures": section.figures}
+    return {"measured": asdict(machine), "checks": checks, "figures": section.figures}

@@ -34,6 +34,7 @@ def main() -> int:
         report.show(section)
         sections.append(section)
     report.show_machine(machine)
+    RESULT.unlink(missing_ok=True)
     for path in (RESULT, SAVED) if options.save else (RESULT,):
         report.write(path, machine, sections)
     return int(not all(check.passed for section in sections for check in section.checks))
