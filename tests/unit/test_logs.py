@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import os
+import select
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +16,7 @@ import pytest
 import structlog
 
 from portaria import logs
+from portaria.runtime.streams import Lines
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +141,100 @@ def test_what_is_bound_once_is_in_every_line(capsys: pytest.CaptureFixture[str])
         logging.getLogger("some.library").warning("two")
 
     assert [line["request"] for line in lines(capsys)] == ["r1", "r1"]
+
+
+def test_a_closed_stream_takes_everything() -> None:
+    """Lines are lost there, and nobody who logs is told."""
+    stream = io.StringIO()
+    logs.configure(style="json", stream=stream)
+    log, library = logs.logger(), logging.getLogger("some.library")
+    log.info("before")
+    stream_was = stream.getvalue()
+
+    stream.close()
+    log.error("after")
+    library.warning("after")
+
+    assert json.loads(stream_was)["event"] == "before"
+
+
+def test_what_cannot_be_shown_costs_its_fields_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither a value whose repr() raises nor arguments that do not fit reach who logs."""
+    logs.configure(style="json")
+
+    logs.logger().warning("odd", value=Speechless())
+    logging.getLogger("some.library").warning("%s of %s", 1)
+    logging.getLogger("some.library").warning("%d", Speechless())
+    logging.getLogger("some.library").warning(Speechless())
+
+    assert [(line["event"], line["level"]) for line in lines(capsys)] == [
+        ("odd", "warning"), ("%s of %s", "warning"), ("%d", "warning"),
+        ("Speechless", "warning"),
+    ]  # fmt: skip
+
+
+def test_lines_of_many_threads_stay_whole() -> None:
+    """Though each is written in pieces."""
+    reader, writer = os.pipe()
+    logs.configure(style="json", stream=Lines(writer))
+    log, padding = logs.logger(), "x" * (2 * select.PIPE_BUF)
+
+    threads = [
+        threading.Thread(target=log.info, args=(str(number),), kwargs={"x": padding})
+        for number in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.close(writer)
+    with open(reader) as file:
+        said = [json.loads(line) for line in file]
+
+    assert sorted(line["event"] for line in said) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_logs_though_a_thread_was_logging() -> None:
+    """Its copy of the lock is held by a thread that it has not."""
+    stream = Standing()
+    logs.configure(style="json", stream=stream)
+    thread = threading.Thread(target=logs.logger().info, args=("stands",))
+    thread.start()
+    stream.entered.wait()
+
+    fork = os.fork()
+    if fork == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(5)
+        stream.go.set()
+        logs.logger().info("of the fork")
+        os._exit(0)
+    _, status = os.waitpid(fork, 0)
+    stream.go.set()
+    thread.join()
+
+    assert status == 0
+
+
+class Standing(io.StringIO):
+    """A stream whose reader stands still until it may go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def write(self, text: str, /) -> int:
+        self.entered.set()
+        self.go.wait()
+        return super().write(text)
+
+
+class Speechless:
+    """Has no words."""
+
+    def __repr__(self) -> str:
+        raise ValueError("no words")
 
 
 def test_configuring_twice_doubles_no_line(capsys: pytest.CaptureFixture[str]) -> None:

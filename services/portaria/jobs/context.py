@@ -115,6 +115,7 @@ class JobContext:
 
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
+        self._open: dict[str, object] = {}
 
     @property
     def job_id(self) -> str:
@@ -193,18 +194,23 @@ class JobContext:
         unless it is OutcomeUnknown. Where the outcome is unknown, `on_unknown` decides; with
         REPEAT the attempt fails, and the next one repeats the effect.
 
-        Raises OutcomeUnknown (with FAIL), JobCancelled or HoldLost before `fn` is called, and
+        Raises OutcomeUnknown (with FAIL), JobCancelled or HoldLost before `fn` is called, as well
+        as RuntimeError where another thread or coroutine of this run is at the same key, and
         ValueError for a key that is empty or over 256 characters, or, after the effect, for a
         value that cannot be kept: its outcome is unknown from then on.
         """
-        known = self._begin(key, on_unknown)
-        if known is not None:
-            return cast("Effect[Value]", known)
+        mine = object()
         try:
-            value = fn()
-        except BaseException as error:
-            return self._raised(key, error, on_unknown)
-        return self._done(key, value)
+            known = self._begin(key, on_unknown, mine)
+            if known is not None:
+                return cast("Effect[Value]", known)
+            try:
+                value = fn()
+            except BaseException as error:
+                return self._raised(key, error, on_unknown)
+            return self._done(key, value)
+        finally:
+            self._leave(key, mine)
 
     async def once_async(
         self,
@@ -214,17 +220,24 @@ class JobContext:
         on_unknown: OnUnknown = OnUnknown.FAIL,
     ) -> Effect[Value]:
         """As `once`, for a coroutine function."""
-        known = self._begin(key, on_unknown)
-        if known is not None:
-            return cast("Effect[Value]", known)
+        mine = object()
         try:
-            value = await fn()
-        except BaseException as error:
-            return self._raised(key, error, on_unknown)
-        return self._done(key, value)
+            known = self._begin(key, on_unknown, mine)
+            if known is not None:
+                return cast("Effect[Value]", known)
+            try:
+                value = await fn()
+            except BaseException as error:
+                return self._raised(key, error, on_unknown)
+            return self._done(key, value)
+        finally:
+            self._leave(key, mine)
 
-    def _begin(self, key: str, on_unknown: OnUnknown) -> Effect[object] | None:
+    def _begin(self, key: str, on_unknown: OnUnknown, mine: object) -> Effect[object] | None:
         check_key(key)
+        # The ledger would let both begin: an intent of this run is no doubt for it.
+        if self._open.setdefault(key, mine) is not mine:
+            raise RuntimeError(f'effect "{key}" is under way in this run already')
         recorded, value = self._hold.begin_effect(key, again=on_unknown is OnUnknown.REPEAT)
         match recorded:
             case Recorded.NEW:
@@ -233,6 +246,10 @@ class JobContext:
                 return Effect(json.loads(value), done=True, repeated=True)
             case Recorded.UNKNOWN:
                 return self._unknown(on_unknown)
+
+    def _leave(self, key: str, mine: object) -> None:
+        if self._open.get(key) is mine:
+            del self._open[key]
 
     def _done(self, key: str, value: Value) -> Effect[Value]:
         try:

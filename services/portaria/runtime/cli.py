@@ -36,7 +36,7 @@ def worker(
     try:
         settings = load_settings()
         streams.protect()
-        logs.configure(level=settings.log_level, style=settings.log_format)
+        logs.configure(level=settings.log_level, style=settings.log_format, stream=streams.Lines(2))
         queues = [queue_name(pool, priority) for priority in PRIORITIES for pool in pools]
         check_pools(queues, settings)
         connection = connect(settings.redis_url)

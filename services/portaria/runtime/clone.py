@@ -40,7 +40,8 @@ class Clone:
             status = error.code if isinstance(error.code, int) else int(error.code is not None)
         elif error is not None:
             status = 1
-            traceback.print_exception(error)
+            with suppress(BaseException):  # it may have closed stderr
+                traceback.print_exception(error)
         with suppress(BaseException):
             sys.stdout.flush()
         os._exit(status & 0xFF)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from _thread import start_new_thread
+from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from portaria.core.errors import StoreUnavailable
 from portaria.store import calls
@@ -14,36 +17,41 @@ INTERVAL = 0.05
 
 
 class Reporter:
-    """One thread with a connection of its own, started by the first report."""
+    """One thread with a connection of its own, started by the first report.
+
+    The soft timeout may strike within any Python code of the handler's thread. So between the
+    threads there are only single steps of C: a condition, or a Thread that starts, would be left
+    locked for ever.
+    """
 
     def __init__(self, target: Target, heard: Callable[[Hold, str], None]) -> None:
         """`heard` is told the hold and "cancel" or "lost" where a reply says so; on the thread."""
         self._wire = Wire(target)
         self._heard = heard
-        self._changed = threading.Condition()
-        self._latest: tuple[str, str, bytes] | None = None
-        self._thread: threading.Thread | None = None
+        self._latest: deque[tuple[str, str, bytes]] = deque(maxlen=1)
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._is_started = False
+        self._alone = threading.Lock()
         self._is_abandoned = False
 
     def report(self, job_id: str, token: str, progress: bytes) -> None:
         """Replaces what was not sent yet. Returns at once."""
         if self._is_abandoned:
             return
-        with self._changed:
-            self._latest = (job_id, token, progress)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._send, name="progress", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+        self._latest.append((job_id, token, progress))
+        if self._bell.empty():
+            self._bell.put(None)
+        if not self._is_started:
+            start_new_thread(self._send, ())
+            self._is_started = True
 
     def drop(self) -> None:
         """Forgets what was not sent: the job ended, and its end says more."""
-        with self._changed:
-            self._latest = None
+        self._latest.clear()
 
     def abandon(self) -> None:
         """In a fork of the process: nothing is reported from there."""
-        self._is_abandoned = True  # its lock may be held by the thread, which the fork has not
+        self._is_abandoned = True
         self._wire.abandon()
 
     def forget(self) -> None:
@@ -51,12 +59,15 @@ class Reporter:
         self._wire.forget()
 
     def _send(self) -> None:
+        if not self._alone.acquire(blocking=False):
+            return  # an interruption struck between a start and the note of it
         pause = threading.Event()
         while True:
-            with self._changed:
-                while self._latest is None:
-                    self._changed.wait()
-                (job_id, token, progress), self._latest = self._latest, None
+            self._bell.get()
+            try:
+                job_id, token, progress = self._latest.pop()
+            except IndexError:
+                continue  # dropped, or sent with the ring before
             try:
                 word = self._wire.run(calls.progress(job_id, token, progress), give_up=lambda: True)
             except StoreUnavailable:

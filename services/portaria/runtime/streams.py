@@ -19,7 +19,7 @@ PATIENCE = 1.0
 
 
 def protect() -> None:
-    """Replaces sys.stdout and sys.stderr. Before logging is set up, which keeps what it finds."""
+    """Replaces sys.stdout and sys.stderr."""
     fill()
     sys.stdout = _protected(1)
     sys.stderr = _protected(2)
@@ -39,6 +39,24 @@ def _protected(number: int) -> TextIO:
     # where the locale is C or the text has lone surrogates.
     buffer = io.BufferedWriter(Outlet(number))
     return io.TextIOWrapper(buffer, "utf-8", "backslashreplace", line_buffering=True)
+
+
+class Lines:
+    """Text onto a descriptor, each piece at once. Not sys.stderr, which a handler may close."""
+
+    def __init__(self, number: int) -> None:
+        self._outlet = Outlet(number)
+
+    def write(self, text: str) -> None:
+        """Writes it, or drops it."""
+        self._outlet.write(text.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def isatty(self) -> bool:
+        """Whether people look at it."""
+        return self._outlet.isatty()
 
 
 class Outlet(io.RawIOBase):

@@ -10,6 +10,7 @@ import sys
 # Without the enum that signal.getsignal makes of each answer, by trying: ten times its cost.
 from _signal import getsignal  # type: ignore[import-not-found]
 from contextlib import suppress
+from typing import TextIO
 
 from portaria.runtime import streams
 
@@ -57,7 +58,7 @@ class Surroundings:
         if sys.getrecursionlimit() != self._depth:
             changed.append("recursion limit")
             sys.setrecursionlimit(self._depth)
-        if (sys.stdout, sys.stderr) != self._streams or sys.stdout.closed or sys.stderr.closed:
+        if (sys.stdout, sys.stderr) != self._streams or _is_closed(sys.stdout, sys.stderr):
             changed.append("streams")
             self._restore_streams()
         if _identity(self._ours[0]) != self._ours[1]:
@@ -67,9 +68,17 @@ class Surroundings:
 
     def _restore_streams(self) -> None:
         sys.stdout, sys.stderr = self._streams
-        if sys.stdout.closed or sys.stderr.closed:
+        if _is_closed(sys.stdout, sys.stderr):
             streams.protect()
             self._streams = (sys.stdout, sys.stderr)
+
+
+def _is_closed(*outputs: TextIO) -> bool:
+    """Whether one of them is, or has lost its buffer to another: detach() is common, too."""
+    try:
+        return any(each.closed for each in outputs)
+    except ValueError:
+        return True
 
 
 def _identity(number: int) -> tuple[int, int]:

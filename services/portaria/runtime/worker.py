@@ -67,7 +67,8 @@ class Worker(RqWorker):
         try:
             settings = load_settings()
             streams.protect()
-            logs.configure(level=(logging_level or settings.log_level).lower())
+            level = (logging_level or settings.log_level).lower()
+            logs.configure(level=level, stream=streams.Lines(2))
             plan = Plan(
                 workers=[self.name],
                 queues=self.queue_names(),

@@ -114,19 +114,14 @@ class Wire:
         if self._is_abandoned:
             raise RuntimeError("a fork of the process that runs a job has no part in it")
         with self._lock:
-            while True:
-                try:
-                    return call.parse(self._evaluate(call))
-                except (OSError, hiredis.HiredisError) as error:
-                    self.close()
-                    if give_up():
-                        raise StoreUnavailable from error
-                    select.select([], [], [], _PAUSE)
-                except BaseException:
-                    # An interruption may have struck between question and answer: without a new
-                    # connection, the next question would be given this one's answer.
-                    self.close()
-                    raise
+            try:
+                return self._insist(call, give_up)
+            except BaseException:
+                # An interruption may have struck between question and answer, or before a broken
+                # connection was closed: without a new one, the next question would be given this
+                # one's answer.
+                self.close()
+                raise
 
     def send(self, *words: str | bytes | int) -> None:
         """Sends one command without waiting; for blocking commands. Raises OSError."""
@@ -172,6 +167,16 @@ class Wire:
         connection, self._socket = self._socket, None
         if connection is not None:
             connection.detach()
+
+    def _insist(self, call: Call[Reply], give_up: Callable[[], bool]) -> Reply:
+        while True:
+            try:
+                return call.parse(self._evaluate(call))
+            except (OSError, hiredis.HiredisError) as error:
+                self.close()
+                if give_up():
+                    raise StoreUnavailable from error
+                select.select([], [], [], _PAUSE)
 
     def _evaluate(self, call: Call[Any]) -> Any:
         rest = (len(call.keys), *call.keys, *call.arguments)

@@ -226,6 +226,24 @@ def test_nobody_is_asked(stack: Stack, lab: Lab) -> None:
     assert lab.failure(lab.wait(submit(lab, "ask"))).reason == "EOF_ERROR"
 
 
+@pytest.mark.parametrize("how", ["close_stderr", "detach_the_streams"])
+def test_logs_outlive_the_streams_of_python(stack: Stack, lab: Lab, how: str) -> None:
+    """The job succeeds at once, what is logged by then and later arrives, and the child lives."""
+    worker = stack.worker("mischief")
+    before = do(lab, "look")
+
+    done = lab.wait(submit(lab, how))
+    failed = lab.wait(submit(lab, "interrupt"))
+    after = do(lab, "look")
+
+    assert (done.state, done.attempt) == (State.SUCCEEDED, 1)
+    assert after == before
+    worker.wait_for('a handler changed its process.*"streams"|"streams".*a handler changed')
+    worker.wait_for(f"job failed.*{failed.job_id}|{failed.job_id}.*job failed")
+    if how == "close_stderr":
+        worker.wait_for("closed stderr")
+
+
 @pytest.mark.parametrize("reader", [":", "sleep 600", "exec >&-"])
 def test_output_that_nobody_reads_stops_nothing(stack: Stack, lab: Lab, reader: str) -> None:
     """stdout and stderr into a closed pipe, one that is never read, or to nowhere at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
@@ -170,6 +171,49 @@ def test_an_interruption_leaves_a_doubt(run: Run, interruption: BaseException) -
         run(1)("k", Counted(interruption), on_unknown=SKIP)
 
     assert run(2)("k", Counted(), on_unknown=SKIP).unknown
+
+
+def test_an_effect_under_way_is_not_begun_again(run: Run, ledger: Ledger) -> None:
+    """By whomever else in this run: it is refused before its function, and harms nothing."""
+    once, second = run(1), Counted()
+
+    def fn() -> str:
+        with pytest.raises(RuntimeError, match='effect "k" is under way'):
+            once("k", second)
+        assert once("other", second).done
+        return "first"
+
+    assert once("k", fn) == Effect("first", done=True)
+    assert once("k", second) == Effect("first", done=True, repeated=True)
+    assert second.calls == 1
+
+
+def test_two_coroutines_at_one_effect_run_it_once(ledger: Ledger) -> None:
+    """The second is told; the first goes on."""
+    ctx, calls = JobContext(InMemoryHold(ledger)), []
+
+    async def send() -> None:
+        calls.append("sent")
+        await asyncio.sleep(0)
+
+    async def both() -> list[Any]:
+        twice = [ctx.once_async("k", send) for _ in range(2)]
+        return await asyncio.gather(*twice, return_exceptions=True)
+
+    first, second = asyncio.run(both())
+
+    assert (first, type(second)) == (Effect(None, done=True), RuntimeError)
+    assert calls == ["sent"]
+
+
+@pytest.mark.parametrize("ending", [ValueError("no"), SoftTimeout()])
+def test_an_effect_that_raised_is_no_longer_under_way(run: Run, ending: BaseException) -> None:
+    """The same run may come by it again, whatever the ledger then says."""
+    once = run(1)
+    with pytest.raises(type(ending)):
+        once("k", Counted(ending))
+
+    assert once("k", Counted(), on_unknown=REPEAT).done
 
 
 @pytest.mark.parametrize("value", ["x" * 4095, object(), {1, 2}, b"bytes"])
