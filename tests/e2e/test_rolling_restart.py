@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """Settings under which a part is of the previous commit."""
+    """Settings under which a part is of the previous version."""
     return install_previous(tmp_path_factory.mktemp("previous"))
 
 

@@ -33,15 +33,20 @@ def long_plan(seed: int, *, minutes: float, jobs: int, kills: int) -> Plan:
         door_kills=max(2, kills // 10),
         stops=max(3, int(seconds / 20)),
         longest_stop=12.0,
+        ambushes=max(3, kills // 5),
     )
     # A few are refused, as they should be.
-    return Plan(seed=seed, jobs=int(jobs * 1.03), dose=dose, patience=60.0, tidy=30.0)
+    return Plan(
+        seed=seed, jobs=int(jobs * 1.03), tiny=jobs // 2, dose=dose, patience=60.0, tidy=30.0
+    )
 
 
 def quick_plan(seed: int) -> Plan:
     """What fits into `make test`."""
-    dose = Dose(seconds=16.0, kills=26, redis_kills=2, door_kills=3, stops=3, longest_stop=8.0)
-    return Plan(seed=seed, jobs=2_150, dose=dose)
+    dose = Dose(
+        seconds=16.0, kills=26, redis_kills=2, door_kills=3, stops=3, longest_stop=8.0, ambushes=9
+    )
+    return Plan(seed=seed, jobs=2_150, tiny=2_400, dose=dose)
 
 
 def blpop_plan(seed: int) -> Plan:

@@ -16,6 +16,7 @@ def check_effects(evidence: Evidence) -> list[Check]:
         Check("effects under a key that is no job's", list(_foreign(evidence))),
         Check("deliveries after their run had recorded them", list(_needless(evidence))),
         Check("deliveries beyond one a run", list(_repeated(evidence))),
+        Check("ran twice, and must not", list(_twice(evidence))),
     ]
 
 
@@ -61,3 +62,18 @@ def _repeated(evidence: Evidence) -> Iterator[str]:
         if run in seen:
             yield f"{delivery.job_id}: twice by run {delivery.attempt}"
         seen.add(run)
+
+
+def _twice(evidence: Evidence) -> Iterator[str]:
+    """By the receiver, which no guard of the platform keeps from hearing of a second run, or by the
+    stream, where the second did not come so far. A start of which nothing was heard may have
+    another after it: its process died before the handler began.
+    """
+    heard: dict[str, list[int]] = {}
+    for delivery in evidence.deliveries:
+        heard.setdefault(delivery.job_id, []).append(delivery.attempt)
+    for job_id, name in evidence.kinds.items():
+        runs = heard.get(job_id, [])
+        starts = [c.attempt for c in evidence.lives.get(job_id, ()) if c.state == "RUNNING"]
+        if KINDS[name].once and (len(runs) > 1 or (runs and max(starts, default=0) > runs[0])):
+            yield f"{job_id}: delivered by the runs {runs}, started as {starts}"

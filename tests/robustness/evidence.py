@@ -29,6 +29,8 @@ class Evidence:
     strikes: Sequence[Strike] = ()
     told: Mapping[str, str] = field(default_factory=dict)
     """job id -> state as the door tells it, for a sample."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """job id -> why it failed, as the door tells it, of those that must not run twice."""
     traces: Sequence[str] = ()
     """Processes that wrote a stack trace."""
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from portaria.client import (
     AlreadyExists,
@@ -18,12 +19,22 @@ from portaria.client import (
     StoreFull,
 )
 from robustness.journal import Journal
-from robustness.workload import Order, Workload
+from robustness.workload import Order
 
 _DEFINITE = (InvalidRequest, AlreadyExists, StoreFull)
 # Shorter than an outage, so that callers are left without an answer.
 _TIMEOUT = timedelta(seconds=0.7)
 _PAUSE = 0.05
+
+
+class Orders(Protocol):
+    """What to hand in."""
+
+    def order(self, number: int) -> Order:
+        """The n-th one."""
+
+    def second(self, order: Order) -> Order | None:
+        """What follows an order, if anything."""
 
 
 class Pace:
@@ -51,10 +62,10 @@ class Caller(threading.Thread):
     """One caller with its own log and its own connections to all doors."""
 
     def __init__(
-        self, number: int, *, workload: Workload, pace: Pace, doors: Sequence[str], folder: Path
+        self, number: int, *, orders: Orders, pace: Pace, doors: Sequence[str], folder: Path
     ) -> None:
         super().__init__(name=f"caller-{number}", daemon=True)
-        self._workload = workload
+        self._orders = orders
         self._pace = pace
         self._doors = doors
         self._door = number
@@ -68,9 +79,9 @@ class Caller(threading.Thread):
             self._journal = Journal(self._log)
             stack.callback(self._journal.close)
             while (number := self._pace.next()) is not None:
-                order: Order | None = self._workload.order(number)
+                order: Order | None = self._orders.order(number)
                 while order is not None and self._hand_in(order):
-                    order = self._workload.second(order)
+                    order = self._orders.second(order)
 
     def _hand_in(self, order: Order) -> bool:
         """Repeats a request until the answer is definite; false where the run was broken off."""

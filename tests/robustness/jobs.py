@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from robustness.evidence import Check, Evidence
@@ -105,6 +105,7 @@ def _starts(state: str, change: Change) -> bool:
 
 
 def _counters(evidence: Evidence) -> Iterator[str]:
+    kinds = evidence.kinds
     for job_id, job in evidence.look.jobs.items():
         life = evidence.lives.get(job_id, ())
         steps = Counter((a.state, b.state) for a, b in pairwise(life))
@@ -112,7 +113,7 @@ def _counters(evidence: Evidence) -> Iterator[str]:
         number = {name: int(job[name] or 0) for name in ("attempt", "failures", "crashes", "losts")}
         deaths, back = number["crashes"] + number["losts"], steps["RUNNING", "PENDING"]
         # The last of a budget ends the job instead of giving it back.
-        spent = number["crashes"] >= CRASH_BUDGET or number["losts"] >= LOSS_BUDGET
+        spent = _is_spent(job, kinds.get(job_id, ""))
         own_end = (steps["RUNNING", "FAILED"] or steps["PENDING", "FAILED"]) and not spent
         failures = steps["RUNNING", "RETRYING"] + steps["PENDING", "RETRYING"] + own_end
         if job["state"] != (life[-1].state if life else ""):
@@ -131,11 +132,20 @@ def _outcomes(evidence: Evidence) -> Iterator[str]:
         if job is None or job["state"] not in TERMINAL:
             continue
         kind, failures = KINDS[name], int(job["failures"] or 0)
-        killed = int(job["crashes"] or 0) >= CRASH_BUDGET or int(job["losts"] or 0) >= LOSS_BUDGET
-        if job["state"] == "FAILED" and killed:
+        if job["state"] == "FAILED" and _is_spent(job, name):
+            if kind.once and evidence.reasons.get(job_id) != "OUTCOME_UNKNOWN":
+                yield f"{job_id}: a {name} job failed for {evidence.reasons.get(job_id)!r}"
             continue
         if job["state"] != kind.end or kind.failures not in (None, failures):
             yield f"{job_id}: a {name} job is {job['state']} after {failures} failures"
+
+
+def _is_spent(job: Mapping[str, str], kind: str) -> bool:
+    """Whether its workers were killed once too often for it to run again."""
+    crashes, losts = int(job["crashes"] or 0), int(job["losts"] or 0)
+    if kind and KINDS[kind].once:
+        return crashes + losts > 0
+    return crashes >= CRASH_BUDGET or losts >= LOSS_BUDGET
 
 
 def _told(evidence: Evidence) -> list[str]:

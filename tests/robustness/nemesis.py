@@ -28,6 +28,8 @@ class Strike:
     workers: Sequence[str] = ()
     """Names of the workers that it was meant for."""
     seconds: float = 0.0
+    held: int = 0
+    """How many jobs one of them held, where that was looked at."""
 
 
 class Nemesis:
@@ -86,31 +88,35 @@ class Nemesis:
         def is_fit(member: Member) -> bool:
             return busy(member) >= (member.children if event.blow is Blow.CHILD else 1)
 
-        fit = [each for each in self._system.workers if each.is_up and is_fit(each)]
+        workers = [each for each in self._system.workers if each.domain == "lab"]
+        fit = [each for each in workers if each.is_up and is_fit(each)]
         # A worker that has just started has nothing to lose: it is no target in any case.
-        started = [each for each in self._system.workers if each.is_up and _has_children(each)]
+        started = [each for each in workers if each.is_up and _has_children(each)]
         return fit if fit or patient else started
 
 
-def _kill_parent(member: Member, _: Event) -> None:
+def kill_parent(member: Member, _: Event) -> None:
+    """Its children are orphans."""
     member.process.send(signal.SIGKILL)
 
 
-def _kill_child(member: Member, event: Event) -> None:
+def kill_child(member: Member, event: Event) -> None:
+    """One of them; the worker itself where it has none."""
     children = member.process.descendants()
     victim = children[event.pick % len(children)].pid if children else member.process.pid
     os.kill(victim, signal.SIGKILL)
 
 
-def _kill_both(member: Member, _: Event) -> None:
+def kill_both(member: Member, _: Event) -> None:
+    """Nobody is left to tell of it."""
     member.process.send(signal.SIGKILL, group=True)
 
 
 _ACTS: dict[Blow, Callable[[Member, Event], None]] = {
-    Blow.PARENT: _kill_parent,
-    Blow.CHILD: _kill_child,
-    Blow.BOTH: _kill_both,
-    Blow.DOOR: _kill_parent,
+    Blow.PARENT: kill_parent,
+    Blow.CHILD: kill_child,
+    Blow.BOTH: kill_both,
+    Blow.DOOR: kill_parent,
     Blow.STOP: lambda member, event: member.freeze(event.seconds),
 }
 

@@ -9,7 +9,7 @@ from robustness.evidence import Check, Evidence
 
 REGISTRY_OF = {"SUCCEEDED": "finished", "FAILED": "failed"}
 
-_QUEUE = r"lab:(?:critical|high|default|low)"
+_QUEUE = r"(?:lab|burst):(?:critical|high|default|low)"
 # Each documented key, with what must be true of the part in brackets.
 _PATTERNS = (
     (r"rq:job:(.+)", "job"),

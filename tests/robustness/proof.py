@@ -13,18 +13,20 @@ from redis.exceptions import RedisError
 
 from portaria.client import Client, NotFound
 from portaria.v1.job_pb2 import JobState
+from robustness.ambush import Ambush
+from robustness.bursts import Bursts
 from robustness.evidence import Evidence
-from robustness.feeding import Caller, Pace
+from robustness.feeding import Caller, Orders, Pace
 from robustness.journal import Said, read
 from robustness.look import Look, let_registrations_lapse, look
 from robustness.nemesis import Nemesis, Strike
 from robustness.orphans import orphans
 from robustness.receiver import deliveries
 from robustness.report import Report, judge
-from robustness.schedule import Dose, schedule
+from robustness.schedule import Blow, Dose, schedule
 from robustness.stream import Stream, plain
 from robustness.system import System
-from robustness.workload import KINDS, SIMPLE, Workload
+from robustness.workload import KINDS, MIXED, SIMPLE, Workload
 
 _STEP = 0.005
 _SAMPLE = 200
@@ -38,9 +40,13 @@ class Plan:
     seed: int
     jobs: int
     """Orders; nearly all are acknowledged."""
+    tiny: int = 0
+    """Orders for the second pool."""
     dose: Dose
     parents: int = 5
     children: int = 2
+    bursters: int = 2
+    """Workers of the second pool, of one child each: who holds what is known."""
     callers: int = 4
     cut: float = 0.02
     patience: float = 30.0
@@ -56,7 +62,12 @@ def prove(plan: Plan, folder: Path, say: Callable[[str], None] = lambda _: None)
     folder.mkdir(parents=True, exist_ok=True)
     system = System(folder, plan.seed, plan.cut)
     try:
-        system.start(parents=plan.parents, children=plan.children, against=plan.against)
+        system.start(
+            parents=plan.parents,
+            children=plan.children,
+            bursters=plan.bursters if plan.tiny else 0,
+            against=plan.against,
+        )
         return _Run(plan, system, folder, say).judged()
     finally:
         system.stop()
@@ -100,20 +111,16 @@ class _Run:
 
     def _harm(self) -> list[Strike]:
         plan, system = self._plan, self._system
-        kinds = SIMPLE if plan.against else tuple(KINDS)
-        workload = Workload(plan.seed, system.receiver, kinds)
-        pace = Pace(plan.jobs, plan.jobs / plan.dose.seconds)
-        self._callers = [
-            Caller(n, workload=workload, pace=pace, doors=system.addresses, folder=self._folder)
-            for n in range(plan.callers)
-        ]
-        for caller in self._callers:
-            caller.start()
-        nemesis = Nemesis(system, self._stream, self._events)
+        paces = self._start_callers()
+        blows = [event for event in self._events if event.blow is not Blow.AMBUSH]
+        nemesis = Nemesis(system, self._stream, blows)
+        ambushes = [event for event in self._events if event.blow is Blow.AMBUSH]
+        ambush = Ambush(system, self._redis, self._stream, ambushes)
         until = time.monotonic() + plan.dose.seconds + plan.patience
         tell_at = time.monotonic() + _TELL_EVERY
         while not nemesis.is_done and time.monotonic() < until:
             nemesis.step()
+            ambush.step()
             system.tend()
             if time.monotonic() >= tell_at:
                 tell_at += _TELL_EVERY
@@ -122,10 +129,31 @@ class _Run:
             time.sleep(_STEP)
         system.heal()
         self._tend(lambda: not any(caller.is_alive() for caller in self._callers), plan.patience)
-        pace.stopped.set()
+        for pace in paces:
+            pace.stopped.set()
         for caller in self._callers:
             caller.join(10)
-        return nemesis.strikes
+        return sorted(nemesis.strikes + ambush.strikes, key=lambda strike: strike.at_ms)
+
+    def _start_callers(self) -> list[Pace]:
+        plan, system = self._plan, self._system
+        mixed = Workload(plan.seed, system.receiver, SIMPLE if plan.against else MIXED)
+        fed: list[tuple[Orders, Pace, int]] = [
+            (mixed, Pace(plan.jobs, plan.jobs / plan.dose.seconds), plan.callers)
+        ]
+        if plan.tiny:
+            per_second = plan.tiny / plan.dose.seconds
+            bursts = Bursts(plan.seed, system.receiver, per_second)
+            fed.append((bursts, Pace(plan.tiny, per_second), plan.callers))
+        for orders, pace, callers in fed:
+            for _ in range(callers):
+                number, doors = len(self._callers), system.addresses
+                self._callers.append(
+                    Caller(number, orders=orders, pace=pace, doors=doors, folder=self._folder)
+                )
+        for caller in self._callers:
+            caller.start()
+        return [pace for _, pace, _ in fed]
 
     def _come_to_rest(self) -> None:
         wanted = set(self._said().acks.values())
@@ -133,7 +161,9 @@ class _Run:
 
     def _evidence(self, strikes: list[Strike]) -> Evidence:
         system, said = self._system, self._said()
-        told = self._told(list(said.acks.values()))
+        told, reasons = self._told(list(said.acks.values())), self._reasons(said)
+        if not self._plan.against:
+            system.relieve()
         let_registrations_lapse(self._redis, system.all_workers() - system.living_workers())
         applied, attempts = deliveries(system.database)
 
@@ -147,6 +177,7 @@ class _Run:
                 living=frozenset(system.living_workers()),
                 strikes=strikes,
                 told=told,
+                reasons=reasons,
                 traces=system.traces(),
             )
 
@@ -169,6 +200,17 @@ class _Run:
                     state = "none"
                 told[job_id] = state
         return told
+
+    def _reasons(self, said: Said) -> dict[str, str]:
+        """Why they failed, of the jobs that must not run twice."""
+        kinds = Evidence(said=said).kinds
+        found = {}
+        with Client(self._system.addresses[-1]) as client:
+            for job_id in (each for each, name in kinds.items() if KINDS[name].once):
+                job = client.get(job_id)
+                if job.state == JobState.JOB_STATE_FAILED:
+                    found[job_id] = job.last_failure.reason
+        return found
 
     def _said(self) -> Said:
         return read(self._folder.glob("caller-*.jsonl"))

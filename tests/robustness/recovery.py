@@ -10,6 +10,7 @@ from robustness.evidence import Evidence
 from robustness.nemesis import Strike
 from robustness.schedule import Blow
 from robustness.stream import Change
+from robustness.workload import KINDS
 
 _REDIS_SHADOW_MS = 8_000
 """After a restart of Redis leases are judged only after a grace of one lease."""
@@ -27,12 +28,13 @@ class Met:
     interrupted: Sequence[str]
     """The jobs in hand that did not end by themselves."""
     seconds: Sequence[float]
-    """For each of them that went on: until its next run began, or its end."""
+    """For each of them that went on: until its next run began, or its end. One that must not run
+    twice waits for its end on purpose: it is left out."""
 
 
 def met(evidence: Evidence) -> list[Met]:
     """For each blow at a worker."""
-    by_worker = _runs(evidence.lives)
+    by_worker, kinds = _runs(evidence.lives), evidence.kinds
     found = []
     for strike in evidence.strikes:
         if not strike.blow.hits_worker:
@@ -43,7 +45,8 @@ def met(evidence: Evidence) -> list[Met]:
                 life = evidence.lives[job_id]
                 if _was_broken_off(life, run, strike.at_ms):
                     jobs.append(job_id)
-                    seconds += [(at - strike.at_ms) / 1000 for at in _next_run(life, run)]
+                    if not (job_id in kinds and KINDS[kinds[job_id]].once):
+                        seconds += [(at - strike.at_ms) / 1000 for at in _next_run(life, run)]
         found.append(Met(strike, jobs, seconds))
     return found
 

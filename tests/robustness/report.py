@@ -14,7 +14,9 @@ from robustness.effects import check_effects, repeats
 from robustness.evidence import Check, Evidence
 from robustness.jobs import check_jobs
 from robustness.orphans import check_orphans, orphans
+from robustness.prefetch import ambushes, check_prefetch, held_with_others, reliefs
 from robustness.schedule import Event
+from robustness.workload import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def judge(seed: int, events: Sequence[Event], evidence: Evidence) -> Report:
         *check_jobs(evidence),
         *check_effects(evidence),
         *check_orphans(evidence),
+        *check_prefetch(evidence),
         Check("processes that wrote a stack trace", evidence.traces),
         Check(
             f"recoveries beyond {recovery.SLOW:g} s, Redis being there",
@@ -85,6 +88,11 @@ def _figures(evidence: Evidence) -> dict[str, float | int | str]:
         "stops after which another worker had the job": recovery.lapsed_stops(blows),
         "runs broken off": recovery.reruns(evidence),
         "of them met by no blow": len(recovery.unexplained_reruns(evidence, blows)),
+        "tiny jobs held with others": held_with_others(evidence),
+        "slow jobs with a relief": reliefs(evidence),
+        "workers killed with several in hand": ambushes(evidence),
+        "must not run twice": sum(KINDS[kind].once for kind in evidence.kinds.values()),
+        "of them failed, outcome unknown": len(evidence.reasons),
         "effects applied": len(evidence.applied),
         "deliveries recognised by their key": repeats(evidence),
         "orphans": orphans(evidence),

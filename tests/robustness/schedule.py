@@ -17,6 +17,7 @@ class Blow(StrEnum):
     DOOR = "kill door"
     REDIS = "kill redis"
     STOP = "stop parent and children"
+    AMBUSH = "kill a worker of tiny jobs"
 
     @property
     def hits_worker(self) -> bool:
@@ -53,6 +54,8 @@ class Dose:
     stops: int
     longest_stop: float
     """From 7 s, which is beyond the lease of 6 s."""
+    ambushes: int = 0
+    """Kills of workers of tiny jobs, in addition, in the first half."""
 
 
 _SHORTEST_STOP = 7.0
@@ -81,6 +84,12 @@ def schedule(seed: int, dose: Dose) -> list[Event]:
     events += [
         Event(at, Blow.STOP, rng.randrange(1000), rng.uniform(_SHORTEST_STOP, dose.longest_stop))
         for at in _moments(rng, dose.stops, latest)
+    ]
+    # Whom they meet may stay open for a lease, its timeout and 5 s more.
+    events += [
+        # In turn: which worker to wait for, and how to kill it.
+        Event(at, Blow.AMBUSH, number)
+        for number, at in enumerate(_moments(rng, dose.ambushes, dose.seconds / 2))
     ]
     return sorted(events, key=lambda event: event.at)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from portaria.up.health import is_serving
 from portaria.up.ports import free_port
 from portaria.up.redis_server import RedisServer
+from robustness.bursts import DOMAIN
 from stack import Process, Processes, eventually
 from stack.processes import base_env
 
@@ -26,6 +27,8 @@ class Member:
     start: Callable[[int], Process]
     """Starts the n-th process of this place."""
     process: Process
+    domain: str = ""
+    """Of a worker: whose jobs it runs."""
     children: int = 0
     """Of a worker: how many jobs it runs at a time."""
     starts: int = 1
@@ -73,7 +76,7 @@ class System:
     receiver: str = ""
     _proxy: Process | None = None
 
-    def start(self, *, parents: int, children: int, against: str = "") -> None:
+    def start(self, *, parents: int, children: int, bursters: int, against: str = "") -> None:
         """Starts all and waits until it works."""
         self.redis = RedisServer(self.folder / "redis")
         self.redis.start()
@@ -94,7 +97,9 @@ class System:
         self._start_doors()
         for number in range(parents):
             start = self._blpop if against else self._worker
-            self._place_worker(f"w{number}", 1 if against else children, start)
+            self._place_worker(f"w{number}", "lab", 1 if against else children, start)
+        for number in range(bursters):
+            self._place_worker(f"b{number}", DOMAIN, 1, self._worker)
         for worker in self.workers:
             worker.process.wait_for("ready" if against else "worker ready", 30)
         self._proxy.send(signal.SIGUSR1)
@@ -131,6 +136,14 @@ class System:
         for worker in self.workers:
             if worker.frozen_until is not None:
                 worker.thaw()
+
+    def relieve(self) -> None:
+        """Of each pool one worker makes room for another, which looks at its start for what the
+        dead left in RQ's register; the others do so each 30 s.
+        """
+        for worker in {each.domain: each for each in self.workers}.values():
+            worker.process.terminate()
+            worker.process.wait(10)
 
     @property
     def cuts(self) -> int:
@@ -181,19 +194,19 @@ class System:
             eventually(lambda at=address: is_serving(at, within=0.2), 30)  # type: ignore[misc]
 
     def _place_worker(
-        self, name: str, children: int, start: Callable[[str, int, int], Process]
+        self, name: str, domain: str, children: int, start: Callable[[str, str, int, int], Process]
     ) -> None:
         def again(number: int) -> Process:
-            return start(name, number, children)
+            return start(name, domain, number, children)
 
-        self.workers.append(Member(name, again, again(0), children))
+        self.workers.append(Member(name, again, again(0), domain, children))
 
-    def _worker(self, name: str, number: int, children: int) -> Process:
+    def _worker(self, name: str, domain: str, number: int, children: int) -> Process:
         base = f"{name}r{number}"
-        words = ("lab", "--concurrency", str(children), "--name", base)
+        words = (domain, "--concurrency", str(children), "--name", base)
         return self.processes.portaria("worker", "worker", *words, PORTARIA_LOG_LEVEL="info")
 
-    def _blpop(self, name: str, number: int, children: int) -> Process:
+    def _blpop(self, name: str, _: str, number: int, children: int) -> Process:
         (worker,) = worker_names(name, number, children)
         words = ("--redis", self.redis.url, "--receiver", self.receiver, "--name", worker)
         return self._script("blpop_worker", *words)

@@ -78,11 +78,33 @@ def _said(**parts: Any) -> Callable[[Evidence], Evidence]:
     return lambda sound: replace(sound, said=replace(sound.said, **parts))
 
 
+def _spark(*changes: Change) -> Callable[[Evidence], Evidence]:
+    """Another, tiny job."""
+    return lambda sound: replace(
+        _said(intents={"r1": "deliver", "r2": "spark"}, acks={"r1": JOB, "r2": "j2"})(sound),
+        lives={**sound.lives, "j2": list(changes)},
+    )
+
+
+def _once(*changes: Change, reason: str = "", **fields: str) -> Callable[[Evidence], Evidence]:
+    """The job is one that must not run twice."""
+    return lambda sound: replace(
+        _said(intents={"r1": "strike"})(_hash(**fields)(sound)),
+        lives={JOB: list(changes)},
+        reasons={JOB: reason},
+        deliveries=sound.deliveries[:1],
+    )
+
+
 def _key(key: str) -> Callable[[Evidence], Evidence]:
     return lambda sound: replace(
         sound, look=replace(sound.look, keys={**sound.look.keys, key: "string"})
     )
 
+
+# Of one that must not run twice, when its worker was killed.
+FAILED = Change(1_050, "FAILED", 1, "RUNNING", "-")
+DOUBTED = {"state": "FAILED", "attempt": "1", "crashes": "1"}
 
 FORGED: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
     "no record": (_look(jobs={}), "lost"),
@@ -131,6 +153,23 @@ FORGED: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
     "delivered twice by one run": (
         lambda sound: replace(sound, deliveries=[*sound.deliveries, sound.deliveries[0]]),
         "deliveries beyond one",
+    ),
+    "a tiny job that was held with no other": (
+        _spark(LIFE[0], LIFE[1], Change(1_011, "SUCCEEDED", 1, "RUNNING", "w1")),
+        "tiny jobs claimed one by one",
+    ),
+    "nobody killed with several in hand": (
+        _spark(LIFE[0], Change(1_011, "SUCCEEDED", 1, "PENDING", "w1")),
+        "no worker killed with several",
+    ),
+    "started twice, and must not": (_once(*LIFE), "ran twice"),
+    "delivered twice, and must not": (
+        lambda sound: replace(_once(*LIFE[:2])(sound), deliveries=sound.deliveries),
+        "ran twice",
+    ),
+    "failed for another reason than doubt": (
+        _once(*LIFE[:2], FAILED, reason="CRASHED", **DOUBTED),
+        "ended otherwise",
     ),
     "a job nobody wanted": (_said(intents={}, acks={}), "jobs without an intent"),
     "another job than acknowledged": (_said(acks={"r1": "j2"}), "jobs without an intent"),
@@ -184,6 +223,14 @@ def test_a_sound_run_has_no_faults() -> None:
     assert [str(check) for check in report.violations] == []
     assert report.figures["worker kills with a job in hand"] == "100%"
     assert report.figures["deliveries recognised by their key"] == 1
+
+
+def test_nobody_knows_whether_it_ran() -> None:
+    """One that must not run twice and whose worker was killed fails, and that is in order."""
+    doubted = _once(*LIFE[:2], FAILED, reason="OUTCOME_UNKNOWN", **DOUBTED)(_sound())
+
+    names = ("ended otherwise than", "counters that", "ran twice", "changes that")
+    assert [name for name in _faults(doubted) if name.startswith(names)] == []
 
 
 def test_a_short_run_is_told_with_its_end() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robustness import recovery
+from robustness import prefetch, recovery
 from robustness.chaos import quick_plan
 from robustness.proof import prove
 from robustness.schedule import Blow
@@ -29,4 +29,9 @@ def test_nothing_is_lost_while_everything_is_killed(tmp_path: Path) -> None:
     assert sum(strike.seconds > LEASE for strike in stops) >= 3
     assert int(report.figures["replies cut"]) >= 20
     assert recovery.hit_rate(recovery.met(report.evidence)) >= 0.6
+    assert prefetch.held_with_others(report.evidence) >= 200
+    assert prefetch.ambushes(report.evidence) >= 4
+    assert prefetch.reliefs(report.evidence) >= 1
+    assert int(report.figures["must not run twice"]) >= 40
+    assert int(report.figures["of them failed, outcome unknown"]) >= 1
     assert not report.violations, f"seed {SEED}: {[str(each) for each in report.violations]}"

@@ -10,9 +10,12 @@ from random import Random
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
+from acme_jobs.burst.v1.burst_pb2 import Spark, Strike
 from acme_jobs.lab.v1.lab_pb2 import Deliver, Echo, Fail, Noop, Steps, Wait
 from portaria.client.requests import PriorityName
 
+FLARE = 0.04
+"""Seconds of a slow job among tiny ones."""
 REUSED = "REQUEST_ID_REUSED"
 REFUSED = "INVALID_REQUEST"
 
@@ -31,6 +34,8 @@ class Kind:
     delayed: bool = False
     delivers: bool = False
     """It has one guarded effect."""
+    once: bool = False
+    """It must not run twice, and fails where nobody knows whether it ran."""
     refused: str = ""
     """The door refuses it, for this reason."""
 
@@ -75,7 +80,18 @@ KINDS: Mapping[str, Kind] = {
     "refused": Kind(lambda _, __: Wait(), 1, refused=REFUSED),
     "reused": Kind(lambda _, __: Noop(), 0.5),
     "reuses": Kind(lambda _, __: Echo(text="other"), 0, refused=REUSED),
+    # The second pool's; see bursts.py.
+    "spark": Kind(lambda _, __: Spark(), 85),
+    "flare": Kind(lambda _, __: Spark(pause=_span(Random(0), FLARE, FLARE)), 10),
+    "strike": Kind(
+        lambda rng, to: Strike(receiver=to, pause=_span(rng, 0.02, 0.06)),
+        40,
+        delivers=True,
+        once=True,
+    ),
 }
+MIXED = tuple(name for name in KINDS if name not in ("spark", "flare", "strike"))
+"""What the first pool gets."""
 SIMPLE = ("noop", "deliver", "deliver-slowly", "slow", "steps")
 """What a worker that can open no envelope can run, too."""
 _PRIORITIES: tuple[PriorityName, ...] = ("critical", "high", "default", "low")
@@ -84,7 +100,7 @@ _PRIORITIES: tuple[PriorityName, ...] = ("critical", "high", "default", "low")
 class Workload:
     """The same orders for the same seed."""
 
-    def __init__(self, seed: int, receiver: str, kinds: tuple[str, ...] = tuple(KINDS)) -> None:
+    def __init__(self, seed: int, receiver: str, kinds: tuple[str, ...] = MIXED) -> None:
         self._seed = seed
         self._receiver = receiver
         self._kinds = kinds
