@@ -8,6 +8,7 @@ It has no rules, seals, interceptors, deadlines. GetJob is the bare round trip: 
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 import uvloop
@@ -15,10 +16,12 @@ from grpc import aio
 from redis.asyncio import Redis
 
 from bench.noop_jobs import admission, admitted_noop
-from portaria.core.ids import new_job_id
+from portaria.core.ids import member_id, new_job_id, new_workflow_id
 from portaria.core.seal import KeyRing
 from portaria.frontdoor.convert import submitted_to_proto
 from portaria.store import Submitted, calls, keys
+from portaria.store.batch import Batch, Slice, kind_of, write_slice
+from portaria.store.scripts import script
 from portaria.v1 import jobs_service_pb2 as pb
 from portaria.v1.jobs_service_pb2_grpc import JobsServiceServicer, add_JobsServiceServicer_to_server
 
@@ -29,6 +32,7 @@ class BareDoor(JobsServiceServicer):
     def __init__(self, redis: Redis) -> None:
         admitted = admitted_noop(admission(KeyRing([bytes(32)])))
         self.redis, self.call = redis, calls.submit(admitted.submission)
+        self.submission = admitted.submission
         self.job = submitted_to_proto(
             admitted, Submitted(new_job_id(), False, False, False, 1, "1-0", "0")
         )
@@ -42,14 +46,33 @@ class BareDoor(JobsServiceServicer):
         response.job.job_id = job_id
         return response
 
+    async def BatchSubmitJobs(
+        self, request: pb.BatchSubmitJobsRequest, context: Any
+    ) -> pb.BatchSubmitJobsResponse:
+        batch = Batch(
+            namespace="default",
+            request_id=request.request_id,
+            content_hash="0" * 32,
+            batch_id=new_workflow_id(),
+            size=len(request.specs),
+        )
+        job = replace(self.submission, workflow_id=batch.batch_id)
+        members = [(number, 1, job.envelope, "", "") for number in range(batch.size)]
+        call = write_slice(batch, Slice(0, batch.size, [kind_of(job)], members))
+        await self.redis.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
+        ids = [member_id(batch.batch_id, number) for number in range(batch.size)]
+        results = [pb.BatchSubmitResult(job_id=job_id) for job_id in ids]
+        return pb.BatchSubmitJobsResponse(workflow_id=batch.batch_id, results=results)
+
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.GetJobResponse:
         return pb.GetJobResponse()
 
 
 async def serve(address: str) -> None:
     redis = Redis.from_url(os.environ["PORTARIA_REDIS_URL"])
-    door = BareDoor(redis)  # type: ignore[abstract] # two calls are enough
-    await redis.script_load(door.call.script.text)
+    door = BareDoor(redis)  # type: ignore[abstract] # three calls are enough
+    for name in ("submit", "batch"):
+        await redis.script_load(script(name).text)
     server = aio.server()
     add_JobsServiceServicer_to_server(door, server)
     server.add_insecure_port(address)

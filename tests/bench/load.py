@@ -1,6 +1,8 @@
 """One client process of a load: submits no-op jobs, so many in flight, counts those of a window.
 
-    python -m bench.load ADDRESS IN_FLIGHT START SECONDS
+    python -m bench.load ADDRESS IN_FLIGHT START SECONDS BATCH
+
+BATCH is how many jobs a call hands in; 0 stands for SubmitJob, one job each.
 
 START is a moment of the monotonic clock, which all processes of a machine share. It sends before it
 and after it, too, so that all clients of a load are at work in the whole window. Prints the count.
@@ -17,7 +19,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bench.noop_jobs import noop_request
+from bench.noop_jobs import noop_batch, noop_request
+from portaria.core.ids import new_request_id
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
@@ -98,17 +101,21 @@ def _headers(path: str, authority: str) -> bytes:
     return b"\x83\x86" + b"".join(spelled)
 
 
-def load(address: str, in_flight: int, start: float, seconds: float) -> int:
+def load(address: str, in_flight: int, start: float, seconds: float, batch: int) -> int:
     """How many calls were answered in the window."""
-    connection = Connection(address, "/portaria.v1.JobsService/SubmitJob")
-    request, count, sent = noop_request(), 0, 0
-    run, ended = request.request_id, in_flight
+    method = "BatchSubmitJobs" if batch else "SubmitJob"
+    connection = Connection(address, f"/portaria.v1.JobsService/{method}")
+    request = noop_batch(batch) if batch else noop_request()
+    request.ClearField("request_id")
+    # Fields may come in any order: what is the same in each call is made once.
+    body, field = request.SerializeToString(), type(request)()
+    run, count, sent, ended = new_request_id(), 0, 0, in_flight
     while (now := time.monotonic()) < start + seconds + _OVERLAP:
         messages = []
         for _ in range(ended):
             sent += 1
-            request.request_id = f"{run}-{sent}"
-            messages.append(request.SerializeToString())
+            field.request_id = f"{run}-{sent}"
+            messages.append(body + field.SerializeToString())
         connection.call(messages)
         ended = connection.answered()
         count += ended if start <= now < start + seconds else 0
@@ -116,5 +123,5 @@ def load(address: str, in_flight: int, start: float, seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    where, lanes, begin, length = sys.argv[1:]
-    print(load(where, int(lanes), float(begin), float(length)))
+    where, lanes, begin, length, together = sys.argv[1:]
+    print(load(where, int(lanes), float(begin), float(length), int(together)))

@@ -11,7 +11,7 @@ from portaria.frontdoor.admission import Admission, Admitted
 from portaria.frontdoor.rules import Rules
 from portaria.jobs.discovery import load_job_types
 from portaria.store import calls
-from portaria.v1.jobs_service_pb2 import SubmitJobRequest
+from portaria.v1.jobs_service_pb2 import BatchSubmitJobsRequest, SubmitJobRequest
 
 PACKAGE = "acme_jobs"
 POOL = "lab"
@@ -24,6 +24,11 @@ def noop_request() -> SubmitJobRequest:
     request = SubmitJobRequest(request_id=new_request_id())
     request.spec.payload.Pack(Noop())
     return request
+
+
+def noop_batch(size: int) -> BatchSubmitJobsRequest:
+    """As many no-op jobs by one call; the request_id is the caller's to set."""
+    return BatchSubmitJobsRequest(specs=[noop_request().spec] * size)
 
 
 def admission(ring: KeyRing) -> Admission:

@@ -45,7 +45,8 @@ def _measured(parts: list[str] | tuple[str, ...], *, quick: bool) -> Iterator[Se
         if "drain" in parts:
             yield drain.measure(mode, rounds=1 if quick else 5, quick=quick)
         if "submit" in parts:
-            yield submit.measure(mode, rounds=1 if quick else 5, quick=quick)
+            for kind in (submit.SINGLE, submit.BATCHES):
+                yield submit.measure(mode, rounds=1 if quick else 5, quick=quick, kind=kind)
         if "latency" in parts:
             yield latency.measure(mode, jobs=50 if quick else 300)
     if "recovery" in parts:

@@ -16,10 +16,10 @@ from bench import baseline_rq, noop_jobs, rivals
 from portaria.core.seal import load_key_ring
 from portaria.store import keys
 from stack import Process, Stack
-from stack.processes import FIXTURES
+from stack.processes import base_env
 
 WORKERS = 2
-PYTHONPATH = f"{FIXTURES}:{Path(__file__).parents[1]}"
+PYTHONPATH = f"{base_env()['PYTHONPATH']}:{Path(__file__).parents[1]}"
 """Where processes of a measurement find job types, and this package."""
 _BULL = "bull:bench"
 

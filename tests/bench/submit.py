@@ -1,7 +1,7 @@
-"""How many single submissions the door takes, against a bare door that writes the same.
+"""How many jobs the door takes, one by one and in batches, against a bare one that writes the same.
 
-One server process each, CLIENTS client processes with IN_FLIGHT calls among them. Both doors run
-all the time, each with a Redis of its own; the load goes to one and the other in turn.
+One server process each, CLIENTS client processes with some calls in flight among them. Both doors
+run all the time, each with a Redis of its own; the load goes to one and the other in turn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from portaria.up.ports import free_port
 from portaria.up.redis_server import Durability, RedisServer
 from stack import Process, Stack
 
-IN_FLIGHT, CLIENTS = 64, 2
+CLIENTS = 2
 WANTED = 0.70
 OURS, THEIRS = "portaria serve", "bare aio handler"
 _START_UP = 2.0
@@ -32,25 +32,48 @@ _START_UP = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What the clients call."""
+
+    title: str
+    rate: str
+    in_flight: int
+    batch: int = 0
+    """Jobs a call; 0 for SubmitJob."""
+    check: str = ""
+
+
+SINGLE = Kind(title="submit one by one", rate="submits/s", in_flight=64)
+BATCHES = Kind(
+    title="BatchSubmitJobs of 100",
+    rate="jobs/s",
+    in_flight=8,
+    batch=100,
+    check=" in batches of 100",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """One round of one door."""
 
     per_second: float
+    """Jobs."""
     door_us: float
-    """Microseconds of processor time a call."""
+    """Microseconds of processor time a job."""
     door_busy: float
     """Share of one core: near 1, or something else was the bottleneck."""
 
 
-def measure(durability: Durability, *, rounds: int, quick: bool) -> Section:
+def measure(durability: Durability, *, rounds: int, quick: bool, kind: Kind = SINGLE) -> Section:
     """Each round loads both doors, one after the other."""
     found: dict[str, list[Loaded]] = {OURS: [], THEIRS: []}
     seconds = 1.0 if quick else 2.0
     with _doors(durability) as doors:
         for number in range(rounds):
             for name in (OURS, THEIRS) if number % 2 == 0 else (THEIRS, OURS):
-                found[name].append(_load(doors[name], seconds))
-    return _section(durability, found)
+                found[name].append(_load(doors[name], seconds, kind))
+    return _section(durability, found, kind)
 
 
 @contextmanager
@@ -77,9 +100,10 @@ def start_bare_door(stack: Stack) -> Process:
     return process
 
 
-def _load(door: Process, seconds: float) -> Loaded:
+def _load(door: Process, seconds: float, kind: Kind) -> Loaded:
     start = time.monotonic() + _START_UP
-    arguments = (door.address, str(IN_FLIGHT // CLIENTS), str(start), str(seconds))
+    share = str(kind.in_flight // CLIENTS)
+    arguments = (door.address, share, str(start), str(seconds), str(kind.batch))
     clients = [
         subprocess.Popen(
             [sys.executable, "-m", "bench.load", *arguments],
@@ -94,19 +118,20 @@ def _load(door: Process, seconds: float) -> Loaded:
     time.sleep(max(0.0, start + seconds - time.monotonic()))
     used = cpu_seconds([door.pid]) - used
     counts = [int(client.communicate(timeout=30)[0]) for client in clients]
+    jobs = sum(counts) * (kind.batch or 1)
     return Loaded(
-        per_second=sum(counts) / seconds,
-        door_us=used / sum(counts) * 1e6,
+        per_second=jobs / seconds,
+        door_us=used / jobs * 1e6,
         door_busy=used / seconds,
     )
 
 
-def _section(durability: Durability, found: Mapping[str, list[Loaded]]) -> Section:
+def _section(durability: Durability, found: Mapping[str, list[Loaded]], kind: Kind) -> Section:
     rates = {name: [each.per_second for each in rounds] for name, rounds in found.items()}
     section = Section(
-        title=f"submit one by one, {IN_FLIGHT} in flight, AOF {durability.value}",
+        title=f"{kind.title}, {kind.in_flight} in flight, AOF {durability.value}",
         note="Medians; × bare is round by round. A door well below 100 % busy waits for others.",
-        columns=("", "submits/s", "× bare", "door CPU µs/submit", "door busy"),
+        columns=("", kind.rate, "× bare", "door CPU µs/job", "door busy"),
     )
     for name, rounds in found.items():
         rate, times = spread(rates[name]), ratios(rates[name], rates[THEIRS])
@@ -122,5 +147,6 @@ def _section(durability: Durability, found: Mapping[str, list[Loaded]]) -> Secti
             "rounds": [asdict(each) for each in rounds],
         }
     against = ratios(rates[OURS], rates[THEIRS])
-    section.checks.append(Check(what=f"{OURS} against a {THEIRS}", figure=against, wanted=WANTED))
+    what = f"{OURS} against a {THEIRS}{kind.check}"
+    section.checks.append(Check(what=what, figure=against, wanted=WANTED))
     return section

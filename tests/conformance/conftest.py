@@ -86,7 +86,12 @@ class Restricted:
         self._stores = {name: Store(client) for name, client in self._clients.items()}
 
     def run(self, call: Call[Reply]) -> Reply:
-        name = "door" if call.script.name in ("submit", "cancel", "update") else "worker"
+        name = (
+            "door"
+            if call.script.name
+            in ("submit", "batch", "cancel", "delete", "update", "pause", "clear")
+            else "worker"
+        )
         return self._stores[name].run(call)
 
     def get(self, job_id: str) -> JobRecord | None:

@@ -22,7 +22,7 @@ from portaria.store import (
     calls,
     keys,
 )
-from portaria.store.calls import Audited, Began, Call, Cancelled, Updated
+from portaria.store.calls import Audited, Began, Call, Cancelled, Deleted, Updated
 from portaria.store.events import StateEvent, parse_state
 
 Reply = TypeVar("Reply")
@@ -117,6 +117,9 @@ class Kernel:
 
     def cancel(self, *job_ids: str, namespace: str = "default", **given: Any) -> list[Cancelled]:
         return self.store.run(calls.cancel(namespace, job_ids, **given))
+
+    def delete(self, *job_ids: str, namespace: str = "default") -> list[Deleted]:
+        return self.store.run(calls.delete(namespace, job_ids))
 
     def update(self, job_id: str, *, namespace: str = "default", **given: Any) -> Updated:
         return self.store.run(calls.update(namespace, job_id, **given))

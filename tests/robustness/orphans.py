@@ -22,7 +22,8 @@ _PATTERNS = (
     (r"rq:queues", ""),
     (r"portaria:index:default(?::(?:type|workflow|label):.+)?", ""),
     (r"portaria:(?:holds|events|progress|watched|purge|reaper|generation|schema)", ""),
-    (r"portaria:(?:namespaces|audit|lineage)", ""),
+    (r"portaria:batch:.+", ""),
+    (r"portaria:(?:batches|namespaces|audit|lineage|paused)", ""),
 )
 # Redis has no empty keys: these are gone when nothing waits, runs or is queued.
 _TRANSIENT = re.compile(

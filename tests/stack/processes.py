@@ -15,6 +15,9 @@ from portaria.up.process import OwnedProcess
 from stack.eventually import eventually
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
+_ROOT = FIXTURES.parents[1]
+# The code beside these tests, whatever is installed.
+_SOURCES = (FIXTURES, _ROOT / "services", _ROOT / "workers")
 
 
 class Process(OwnedProcess):
@@ -111,7 +114,7 @@ def base_env(**settings: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if _passes(name)}
     return {
         **inherited,
-        "PYTHONPATH": str(FIXTURES),
+        "PYTHONPATH": os.pathsep.join(map(str, _SOURCES)),
         "PYTHONUNBUFFERED": "1",
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "PORTARIA_LOG_FORMAT": "json",
@@ -120,4 +123,6 @@ def base_env(**settings: str) -> dict[str, str]:
 
 
 def _passes(name: str) -> bool:
-    return not name.startswith(("PORTARIA_", "RQ_", "PYTEST_", "COV_", "PYTHON"))
+    return not name.startswith(
+        ("PORTARIA_", "RQ_", "PYTEST_", "COV_", "PYTHON", "COLUMNS", "LINES")
+    )

@@ -1,14 +1,14 @@
 """What mypy knows about the client. Checked, never run."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from datetime import timedelta
 from typing import assert_type
 
 from google.protobuf.message import Message
 
-from portaria.client import AsyncClient, AsyncHandle, Client, Handle, JobFailed
-from portaria.v1.job_pb2 import Failure, Job
-from portaria.v1.jobs_service_pb2 import JobEvent
+from portaria.client import AsyncClient, AsyncHandle, Client, Handle, JobFailed, Retried
+from portaria.v1.job_pb2 import Failure, Job, SubmitOptions
+from portaria.v1.jobs_service_pb2 import JobEvent, JobTypeInfo, ListJobsResponse
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 
 
@@ -22,9 +22,36 @@ def calls(client: Client) -> None:
     assert_type(handle.result(), Message)
     assert_type(handle.watch(), Generator[JobEvent, None, None])
     assert_type(client.watch("a", "b", cursor="c"), Generator[JobEvent, None, None])
+    assert_type(client.submit_many([SendEmail()]), Generator[Handle[Message], None, None])
+    client.submit_many((SendEmail(), SubmitOptions()) for _ in range(3))
+    client.submit_many(SendEmail())  # type: ignore[arg-type]
     client.submit(SendEmail(), priority="urgent")  # type: ignore[arg-type]
     client.submit({"to": "ana@example.com"})  # type: ignore[arg-type]
     handle.wait(10)  # type: ignore[arg-type]
+    assert_type(client.update("a", priority="low"), Job)
+    assert_type(client.cancel("a", "b", reason="r", force=True), int)
+    assert_type(client.retry(types=[SendEmail], states=["FAILED"]), list[Retried])
+    assert_type(client.delete(labels={"team": "a"}), int)
+    handle.cancel("no more")
+    client.cancel(label={"team": "a"})  # type: ignore[call-arg]
+
+
+def reading(client: Client) -> None:
+    """Many jobs at once, pages of a search, and job types."""
+    assert_type(client.get_many(["a", "b"], full=True), dict[str, Job])
+    listing = client.list(types=[SendEmail, "a.v1.B"], states=["FAILED"], oldest_first=True)
+    assert_type(listing, Generator[Job, None, None])
+    assert_type(client.page(10, token="t", labels={"team": "billing"}), ListJobsResponse)
+    assert_type(client.job_types("mail"), Sequence[JobTypeInfo])
+    client.list(state="FAILED")  # type: ignore[call-arg]
+
+
+async def async_reading(client: AsyncClient) -> None:
+    """The same for asyncio."""
+    assert_type(await client.get_many(["a", "b"]), dict[str, Job])
+    assert_type(client.list(queues=["mail:high"]), AsyncGenerator[Job, None])
+    assert_type(await client.page(workflow_id="w"), ListJobsResponse)
+    assert_type(await client.job_types(), Sequence[JobTypeInfo])
 
 
 async def async_calls(client: AsyncClient) -> None:
@@ -35,6 +62,17 @@ async def async_calls(client: AsyncClient) -> None:
     assert_type(await handle.wait(), Job)
     assert_type(await handle.result(), Message)
     assert_type(handle.watch(), AsyncGenerator[JobEvent, None])
+    many = client.submit_many([SendEmail()])
+    assert_type(many, AsyncGenerator[AsyncHandle[Message], None])
+
+
+async def async_acting(client: AsyncClient) -> None:
+    """What is done to jobs, for asyncio."""
+    assert_type(await client.update("a", priority="low"), Job)
+    assert_type(await client.cancel("a", domains=["mail"]), int)
+    assert_type(await client.retry("a", request_id="r"), list[Retried])
+    assert_type(await client.delete("a"), int)
+    await client.handle("a").cancel(force=True)
 
 
 def errors(error: JobFailed) -> None:

@@ -20,6 +20,54 @@ COMMANDS = {
     "jobs": Entry(
         target="portaria.cli.jobs:jobs", help="Look at jobs.", extra="cli", section="Call"
     ),
+    "types": Entry(
+        target="portaria.cli.listing:types",
+        help="The job types that the door accepts.",
+        extra="cli",
+        section="Call",
+    ),
+    "top": Entry(
+        target="portaria.cli.top:top",
+        help="Queues and workers, live.",
+        extra="cli",
+        section="Operate",
+    ),
+    "queues": Entry(
+        target="portaria.cli.operating:queues",
+        help="What waits, runs and failed, by queue.",
+        extra="cli",
+        section="Operate",
+    ),
+    "workers": Entry(
+        target="portaria.cli.operating:workers",
+        help="The workers, and what each of them does.",
+        extra="cli",
+        section="Operate",
+    ),
+    "inspect": Entry(
+        target="portaria.cli.inspecting:inspect",
+        help="One aspect of all workers: active, stats, ping…",
+        extra="cli",
+        section="Operate",
+    ),
+    "pause": Entry(
+        target="portaria.cli.operating:pause",
+        help="Let no worker claim from a queue.",
+        extra="cli",
+        section="Operate",
+    ),
+    "resume": Entry(
+        target="portaria.cli.operating:resume",
+        help="Undo a pause.",
+        extra="cli",
+        section="Operate",
+    ),
+    "purge": Entry(
+        target="portaria.cli.operating:purge",
+        help="Cancel what waits in a queue, or forget its dead letters.",
+        extra="cli",
+        section="Operate",
+    ),
     "up": Entry(
         target="portaria.up.cli:up",
         help="Run everything on this machine until Ctrl-C.",
@@ -43,6 +91,12 @@ COMMANDS = {
         help="Run the jobs of some pools.",
         extra="worker",
         section="Run",
+    ),
+    "completion": Entry(
+        target="portaria.cli.completion:completion",
+        help="What makes a shell complete these commands.",
+        extra="cli",
+        section="Develop",
     ),
     "generate": Entry(
         target="portaria.cli.generate:generate",

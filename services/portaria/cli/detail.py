@@ -63,7 +63,7 @@ def _rows(job: Job, now: datetime) -> Iterator[tuple[str, str | Text]]:
     yield "job", job.job_id
     yield "type", job.type
     yield "state", Text(state, style=STYLES.get(state, "bold"))
-    yield "waits", _pending(job)
+    yield "waits", pending_words(job)
     yield "queue", job.queue
     yield "progress", _progress(job)
     yield "attempts", _counts(job)
@@ -95,14 +95,17 @@ def _times(job: Job, now: datetime) -> Iterator[tuple[str, str]]:
     yield "kept until", local_time(moment(job.purge_time))
 
 
-def _pending(job: Job) -> str:
+def pending_words(job: Job) -> str:
+    """Why a job waits, where that is more than its turn."""
     if job.done:
         return ""
     try:
         name = PendingReason.Name(job.pending_reason).removeprefix("PENDING_REASON_")
     except ValueError:
         return ""
-    ahead = f"{job.jobs_ahead} jobs are ahead of it" if job.jobs_ahead else ""
+    ahead = "1 job is ahead of it" if job.jobs_ahead == 1 else ""
+    if job.jobs_ahead > 1:
+        ahead = f"{job.jobs_ahead:,} jobs are ahead of it"
     return _REASONS.get(name, ahead)
 
 

@@ -5,6 +5,7 @@ from enum import IntEnum
 import click
 
 from portaria.core.errors import (
+    AlreadyBegun,
     AlreadyExists,
     ConfigurationError,
     InvalidRequest,
@@ -46,5 +47,5 @@ class Refused(Exception):
 
 def exit_of(error: PortariaError) -> Exit:
     """The code of an error that ended a command."""
-    invalid = (InvalidRequest, AlreadyExists, NotFound, ConfigurationError)
+    invalid = (InvalidRequest, AlreadyExists, AlreadyBegun, NotFound, ConfigurationError)
     return Exit.INVALID if isinstance(error, invalid) else Exit.UNAVAILABLE

@@ -2,12 +2,14 @@
 
 import click
 
+from portaria.cli.acting import cancel, delete, retry, update
 from portaria.cli.exits import EXIT_CODES_HELP, Exit
+from portaria.cli.listing import list_jobs
 
 
 @click.group(no_args_is_help=True)
 def jobs() -> None:
-    """Look at jobs."""
+    """Look at jobs, and act on them."""
 
 
 @jobs.command(epilog=EXIT_CODES_HELP)
@@ -33,3 +35,7 @@ def get(job_id: str, full: bool, output: str) -> int:
 
         print_job(job)
     return Exit.OK
+
+
+for _command in (list_jobs, cancel, retry, delete, update):
+    jobs.add_command(_command)

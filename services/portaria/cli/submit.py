@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from portaria.client import Client, Handle
     from portaria.client.requests import PriorityName
+    from portaria.core.job_type import JobType
+    from portaria.settings import Settings
 
 _PRIORITIES = ("critical", "high", "default", "low")
 
@@ -35,6 +37,7 @@ class Submission:
     waiting: bool
     timeout: timedelta | None
     output: str
+    lines: bool
 
     @property
     def as_json(self) -> bool:
@@ -46,6 +49,7 @@ class Submission:
 @click.argument("job_type", metavar="TYPE")
 @click.option("--json", "text", metavar="JSON", help="The payload; without it --file, else stdin.")
 @click.option("--file", type=click.File(encoding="utf-8"), help="The payload's file; - is stdin.")
+@click.option("--lines", is_flag=True, help="One job for each line of JSON, handed in together.")
 @click.option("--priority", type=click.Choice(_PRIORITIES), help="Default: the job type's own.")
 @click.option("--delay", type=Duration(), help="Start no sooner than this: 10s, 1h30m.")
 @click.option(
@@ -71,6 +75,7 @@ def submit(**given: Any) -> int:
     \b
     portaria submit SendEmail --watch \\
       --json '{"to": "ana@example.com", "template": "welcome"}'
+    portaria submit SendEmail --lines --file mails.jsonl
     """
     return _submit(Submission(**given))
 
@@ -87,6 +92,8 @@ def _submit(said: Submission) -> int:
     except LookupError as error:
         raise Refused(str(error.args[0]), Exit.INVALID) from None
     what = f"cannot submit {job_type.short_name}"
+    if said.lines:
+        return _submit_lines(settings, job_type, said, what)
     text = _payload_text(said)
     with telling(what):
         payload = message_from_json(job_type.message, text)
@@ -94,6 +101,26 @@ def _submit(said: Submission) -> int:
         with telling(what, payload):
             handle = _send(client, payload, said)
         return _follow(client, handle, said)
+
+
+def _submit_lines(settings: "Settings", job_type: "JobType", said: Submission, what: str) -> int:
+    from portaria.cli.connecting import open_client, telling
+    from portaria.cli.lines import Lines, options_of
+
+    if said.text is not None or said.watching or said.waiting:
+        raise click.UsageError("--lines excludes --json, --watch and --wait")
+    if said.file is None and sys.stdin.isatty():
+        raise click.UsageError("no lines: give --file, or pipe them in")
+    with telling(what):
+        options = options_of(job_type.message(), priority=said.priority, delay=said.delay)
+    lines = Lines(
+        source=said.file or sys.stdin,
+        kind=job_type.message,
+        options=options,
+        as_json=said.as_json,
+    )
+    with open_client(settings) as client:
+        return lines.submit(client, labels=dict(said.labels), request_id=said.request_id, what=what)
 
 
 def _payload_text(said: Submission) -> str:

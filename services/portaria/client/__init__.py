@@ -7,6 +7,7 @@ with Client() as client:
     print(handle.id, handle.result())
 """
 
+from portaria.client.acting import Retried
 from portaria.client.async_client import AsyncClient
 from portaria.client.async_handle import AsyncHandle
 from portaria.client.client import Client
@@ -21,12 +22,15 @@ from portaria.client.errors import (
 )
 from portaria.client.handle import Handle
 from portaria.core.errors import (
+    AlreadyBegun,
     AlreadyExists,
     CursorExpired,
     DeadlineExceeded,
     InvalidRequest,
     NotFound,
+    NotRetryable,
     PortariaError,
+    QueueNotFound,
     RequestIdReused,
     ShuttingDown,
     StoreFull,
@@ -35,6 +39,7 @@ from portaria.core.errors import (
 )
 
 __all__ = [
+    "AlreadyBegun",
     "AlreadyExists",
     "AsyncClient",
     "AsyncHandle",
@@ -49,9 +54,12 @@ __all__ = [
     "JobFailed",
     "JobNotSucceeded",
     "NotFound",
+    "NotRetryable",
     "PortariaError",
+    "QueueNotFound",
     "RequestIdReused",
     "ResultUnavailable",
+    "Retried",
     "RpcError",
     "ShuttingDown",
     "StoreFull",

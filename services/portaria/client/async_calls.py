@@ -18,11 +18,13 @@ from portaria.client.waiting import Deadline, WaitSession
 from portaria.client.watching import WatchOptions, WatchSession
 from portaria.core.clock import SystemClock
 from portaria.core.errors import PortariaError
+from portaria.v1.admin_service_pb2_grpc import AdminServiceStub
 from portaria.v1.job_pb2 import Job
 from portaria.v1.jobs_service_pb2 import JobEvent
 from portaria.v1.jobs_service_pb2_grpc import JobsServiceStub
 
 if TYPE_CHECKING:
+    from portaria.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from portaria.v1.jobs_service_pb2_grpc import JobsServiceAsyncStub
 
 _Request = TypeVar("_Request")
@@ -46,13 +48,16 @@ class AsyncCalls:
     @property
     def stub(self) -> JobsServiceAsyncStub:
         """The service. Raises RuntimeError after close() and in a forked child."""
+        return JobsServiceStub(self._open())
+
+    def _open(self) -> grpc.aio.Channel:
         if self._closed:
             raise RuntimeError("the client is closed")
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(self.address, options=OPTIONS)
             self._guard = ProcessGuard()
         self._guard.check()
-        return JobsServiceStub(self._channel)
+        return self._channel
 
     async def unary(
         self,
@@ -62,10 +67,27 @@ class AsyncCalls:
         request: _Request,
     ) -> _Response:
         """One call, repeated inside the client's timeout where that may help."""
+        return await self._repeated(lambda: method(self.stub), request)
+
+    async def admin(
+        self,
+        method: Callable[
+            [AdminServiceAsyncStub], grpc.aio.UnaryUnaryMultiCallable[_Request, _Response]
+        ],
+        request: _Request,
+    ) -> _Response:
+        """As `unary`, of the operators' service."""
+        return await self._repeated(lambda: method(AdminServiceStub(self._open())), request)
+
+    async def _repeated(
+        self,
+        method: Callable[[], grpc.aio.UnaryUnaryMultiCallable[_Request, _Response]],
+        request: _Request,
+    ) -> _Response:
         attempts = UnaryAttempts(self._timeout, clock=self._clock, rng=self._rng)
         while True:
             try:
-                response = await method(self.stub)(request, timeout=attempts.seconds_left())
+                response = await method()(request, timeout=attempts.seconds_left())
             except grpc.aio.AioRpcError as failure:
                 await _pause(attempts.failed(self._error(failure)))
             else:

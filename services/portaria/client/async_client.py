@@ -1,22 +1,27 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Self
 
 from google.protobuf.message import Message
 
+from portaria.client.acting import AsyncActing
+from portaria.client.admin import AsyncOperations
 from portaria.client.async_calls import AsyncCalls
 from portaria.client.async_handle import AsyncHandle
 from portaria.client.channel import address_or_default
 from portaria.client.client import DEFAULT_PATIENCE, DEFAULT_TIMEOUT
+from portaria.client.many import MOST_JOBS, Chunk, Chunks, ManyJob, OnError, chunks_of
+from portaria.client.reading import AsyncReading
 from portaria.client.requests import PriorityName, get_request, submit_request
 from portaria.client.watching import WatchOptions
+from portaria.core.errors import PortariaError
 from portaria.v1.job_pb2 import Job, SubmitOptions
 from portaria.v1.jobs_service_pb2 import JobEvent
 
 
-class AsyncClient:
+class AsyncClient(AsyncOperations, AsyncActing, AsyncReading):
     """As Client; belongs to the event loop of its first call."""
 
     def __init__(
@@ -57,6 +62,27 @@ class AsyncClient:
         answer = await self._calls.unary(lambda stub: stub.SubmitJob, request)
         return AsyncHandle(self._calls, answer.job.job_id, answer)
 
+    async def submit_many(
+        self,
+        jobs: Iterable[ManyJob] | AsyncIterable[ManyJob],
+        *,
+        chunk: int = MOST_JOBS,
+        labels: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        on_error: OnError | None = None,
+    ) -> AsyncGenerator[AsyncHandle[Message], None]:
+        """As Client.submit_many, for `async for`; takes its jobs from either kind of iterable."""
+        collecting = Chunks(
+            size=chunk, labels=labels, request_id=request_id, partial=on_error is not None
+        )
+        async for each in _chunks(jobs, collecting):
+            try:
+                answer = await self._calls.unary(lambda stub: stub.BatchSubmitJobs, each.request)
+            except PortariaError as error:
+                raise each.refused(error) from None
+            for job_id in each.accepted(answer, on_error):
+                yield AsyncHandle(self._calls, job_id, workflow_id=answer.workflow_id)
+
     def handle(self, job_id: str) -> AsyncHandle[Message]:
         """As Client.handle."""
         return AsyncHandle(self._calls, job_id)
@@ -89,3 +115,17 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def _chunks(
+    jobs: Iterable[ManyJob] | AsyncIterable[ManyJob], collecting: Chunks
+) -> AsyncGenerator[Chunk, None]:
+    if isinstance(jobs, Iterable):
+        for chunk in chunks_of(jobs, collecting):
+            yield chunk
+        return
+    async for job in jobs:
+        for chunk in collecting.add(job):
+            yield chunk
+    for chunk in collecting.rest():
+        yield chunk

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Generic, cast
 
+from portaria.client.acting import cancel_requests
 from portaria.client.async_calls import AsyncCalls
 from portaria.client.handle import ResultT
 from portaria.client.requests import get_request
@@ -19,11 +20,17 @@ class AsyncHandle(Generic[ResultT]):
     """As Handle; every method that asks the door is awaited."""
 
     def __init__(
-        self, calls: AsyncCalls, job_id: str, answer: SubmitJobResponse | None = None
+        self,
+        calls: AsyncCalls,
+        job_id: str,
+        answer: SubmitJobResponse | None = None,
+        *,
+        workflow_id: str = "",
     ) -> None:
         self.id = job_id
         self.submitted: Job | None = answer.job if answer else None
         self.deduplicated = answer.deduplicated if answer else False
+        self.workflow_id = workflow_id
         self._calls = calls
 
     async def get(self, *, full: bool = False) -> Job:
@@ -52,6 +59,11 @@ class AsyncHandle(Generic[ResultT]):
         """As Handle.watch, for `async for`."""
         options = WatchOptions(progress_interval=progress_interval, include_result=include_result)
         return self._calls.watch([self.id], options, timeout)
+
+    async def cancel(self, reason: str = "", *, force: bool = False) -> None:
+        """As Handle.cancel."""
+        for request in cancel_requests([self.id], {}, reason=reason, force=force):
+            await self._calls.unary(lambda stub: stub.CancelJobs, request)
 
     def __repr__(self) -> str:
         return f"AsyncHandle({self.id!r})"

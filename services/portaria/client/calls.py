@@ -18,6 +18,7 @@ from portaria.client.waiting import Deadline, WaitSession
 from portaria.client.watching import WatchOptions, WatchSession
 from portaria.core.clock import SystemClock
 from portaria.core.errors import PortariaError
+from portaria.v1.admin_service_pb2_grpc import AdminServiceStub
 from portaria.v1.job_pb2 import Job
 from portaria.v1.jobs_service_pb2 import JobEvent
 from portaria.v1.jobs_service_pb2_grpc import JobsServiceStub
@@ -44,6 +45,9 @@ class Calls:
     @property
     def stub(self) -> JobsServiceStub:
         """The service. Raises RuntimeError after close() and in a forked child."""
+        return JobsServiceStub(self._open())
+
+    def _open(self) -> grpc.Channel:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the client is closed")
@@ -51,7 +55,7 @@ class Calls:
                 self._channel = grpc.insecure_channel(self.address, options=OPTIONS)
                 self._guard = ProcessGuard()
             self._guard.check()
-            return JobsServiceStub(self._channel)
+            return self._channel
 
     def unary(
         self,
@@ -59,10 +63,25 @@ class Calls:
         request: _Request,
     ) -> _Response:
         """One call, repeated inside the client's timeout where that may help."""
+        return self._repeated(lambda: method(self.stub), request)
+
+    def admin(
+        self,
+        method: Callable[[AdminServiceStub], grpc.UnaryUnaryMultiCallable[_Request, _Response]],
+        request: _Request,
+    ) -> _Response:
+        """As `unary`, of the operators' service."""
+        return self._repeated(lambda: method(AdminServiceStub(self._open())), request)
+
+    def _repeated(
+        self,
+        method: Callable[[], grpc.UnaryUnaryMultiCallable[_Request, _Response]],
+        request: _Request,
+    ) -> _Response:
         attempts = UnaryAttempts(self._timeout, clock=self._clock, rng=self._rng)
         while True:
             try:
-                response = method(self.stub)(request, timeout=attempts.seconds_left())
+                response = method()(request, timeout=attempts.seconds_left())
             except grpc.RpcError as failure:
                 _pause(attempts.failed(self._error(failure)))
             else:

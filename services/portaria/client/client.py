@@ -1,16 +1,21 @@
 """The blocking client."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Self
 
 from google.protobuf.message import Message
 
+from portaria.client.acting import Acting
+from portaria.client.admin import Operations
 from portaria.client.calls import Calls
 from portaria.client.channel import address_or_default
 from portaria.client.handle import Handle
+from portaria.client.many import MOST_JOBS, Chunks, ManyJob, OnError, chunks_of
+from portaria.client.reading import Reading
 from portaria.client.requests import PriorityName, get_request, submit_request
 from portaria.client.watching import WatchOptions
+from portaria.core.errors import PortariaError
 from portaria.v1.job_pb2 import Job, SubmitOptions
 from portaria.v1.jobs_service_pb2 import JobEvent
 
@@ -18,7 +23,7 @@ DEFAULT_TIMEOUT = timedelta(seconds=10)
 DEFAULT_PATIENCE = timedelta(minutes=5)
 
 
-class Client:
+class Client(Operations, Acting, Reading):
     """Hands jobs to a door and follows them. Safe to share between threads; use it as a context.
 
     `address` is HOST:PORT, by default PORTARIA_ADDRESS, else 127.0.0.1:50051. `timeout` bounds
@@ -68,6 +73,36 @@ class Client:
         )
         answer = self._calls.unary(lambda stub: stub.SubmitJob, request)
         return Handle(self._calls, answer.job.job_id, answer)
+
+    def submit_many(
+        self,
+        jobs: Iterable[ManyJob],
+        *,
+        chunk: int = MOST_JOBS,
+        labels: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        on_error: OnError | None = None,
+    ) -> Generator[Handle[Message], None, None]:
+        """Hands in messages, or pairs of message and options, in calls of up to `chunk` jobs.
+
+        Takes from `jobs` and submits only as its handles are taken, so that both may be endless.
+        `labels` are put on every job that has not the same one. Each call is all or nothing, and
+        the first one that is refused ends it all, as `submit` does; fields count over all jobs:
+        `specs[1203].payload.to`. With `on_error`, bad jobs are told to it and left out instead.
+
+        With `request_id`, the n-th call is made under `{request_id}.{n}`: whoever repeats all of it
+        makes no second job.
+        """
+        collecting = Chunks(
+            size=chunk, labels=labels, request_id=request_id, partial=on_error is not None
+        )
+        for each in chunks_of(jobs, collecting):
+            try:
+                answer = self._calls.unary(lambda stub: stub.BatchSubmitJobs, each.request)
+            except PortariaError as error:
+                raise each.refused(error) from None
+            for job_id in each.accepted(answer, on_error):
+                yield Handle(self._calls, job_id, workflow_id=answer.workflow_id)
 
     def handle(self, job_id: str) -> Handle[Message]:
         """The handle of a job that was submitted earlier; asks nobody."""

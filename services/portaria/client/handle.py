@@ -8,6 +8,7 @@ from typing import Generic, TypeVar, cast
 
 from google.protobuf.message import Message
 
+from portaria.client.acting import cancel_requests
 from portaria.client.calls import Calls
 from portaria.client.requests import get_request
 from portaria.client.results import lacks_result, result_of
@@ -22,13 +23,22 @@ class Handle(Generic[ResultT]):
     """One job. `id` is for keeps: `client.handle(id)` finds the job again from any process.
 
     `submitted` is the job as the submit answered it, and `deduplicated` whether its request_id had
-    stood for it already; both are empty on a handle made from an id.
+    stood for it already; both are empty on a handle made from an id, or by `submit_many`. That
+    one says of which batch the job is: `workflow_id`.
     """
 
-    def __init__(self, calls: Calls, job_id: str, answer: SubmitJobResponse | None = None) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        job_id: str,
+        answer: SubmitJobResponse | None = None,
+        *,
+        workflow_id: str = "",
+    ) -> None:
         self.id = job_id
         self.submitted: Job | None = answer.job if answer else None
         self.deduplicated = answer.deduplicated if answer else False
+        self.workflow_id = workflow_id
         self._calls = calls
 
     def get(self, *, full: bool = False) -> Job:
@@ -66,6 +76,14 @@ class Handle(Generic[ResultT]):
         """
         options = WatchOptions(progress_interval=progress_interval, include_result=include_result)
         return self._calls.watch([self.id], options, timeout)
+
+    def cancel(self, reason: str = "", *, force: bool = False) -> None:
+        """At once where it waits; where it runs, its handler is asked, or with `force` killed.
+
+        Nothing happens to a job that is done.
+        """
+        for request in cancel_requests([self.id], {}, reason=reason, force=force):
+            self._calls.unary(lambda stub: stub.CancelJobs, request)
 
     def __repr__(self) -> str:
         return f"Handle({self.id!r})"

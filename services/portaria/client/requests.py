@@ -37,15 +37,20 @@ def submit_request(
     if options is not None:
         merged.CopyFrom(options)
     if priority is not None:
-        merged.priority = _priority(priority)
+        merged.priority = priority_of(priority, "spec.options.priority")
     _start(merged, delay, run_time)
     merged.labels.update(labels or {})
-    payload = AnyMessage()
-    payload.Pack(message, deterministic=True)
     return SubmitJobRequest(
-        spec=JobSpec(payload=payload, options=merged),
+        spec=spec_of(message, merged),
         request_id=new_request_id() if request_id is None else request_id,
     )
+
+
+def spec_of(message: Message, options: SubmitOptions | None = None) -> JobSpec:
+    """A job as the contract has it."""
+    payload = AnyMessage()
+    payload.Pack(message, deterministic=True)
+    return JobSpec(payload=payload, options=options)
 
 
 def get_request(job_id: str, *, full: bool) -> GetJobRequest:
@@ -60,11 +65,13 @@ def duration(value: timedelta) -> Duration:
     return message
 
 
-def _priority(name: str) -> Priority.ValueType:
+def priority_of(name: str, field: str) -> Priority.ValueType:
+    """The contract's word. Raises InvalidRequest."""
     try:
         return Priority.Value(f"PRIORITY_{name.upper()}")
     except ValueError:
-        raise _invalid("priority", "UNKNOWN", "is one of critical, high, default, low") from None
+        text = "is one of critical, high, default, low"
+        raise InvalidRequest([Violation(field, "UNKNOWN", text)]) from None
 
 
 def _start(options: SubmitOptions, delay: timedelta | None, run_time: datetime | None) -> None:

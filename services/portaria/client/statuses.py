@@ -11,13 +11,16 @@ from grpc_status import rpc_status
 
 from portaria.client.errors import DoorUnavailable, RpcError
 from portaria.core.errors import (
+    AlreadyBegun,
     AlreadyExists,
     CursorExpired,
     DeadlineExceeded,
     InvalidRequest,
     MalformedMessage,
     NotFound,
+    NotRetryable,
     PortariaError,
+    QueueNotFound,
     RequestIdReused,
     ShuttingDown,
     SlowWatcher,
@@ -27,6 +30,7 @@ from portaria.core.errors import (
 )
 
 ERROR_DOMAIN = "portaria.v1"
+_CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 class FailedCall(Protocol):
@@ -50,7 +54,7 @@ def error_of(call: FailedCall, address: str) -> PortariaError:
     status = _rich_status(call)
     info = _detail(status, error_details_pb2.ErrorInfo) if status else None
     if status is not None and info is not None and info.domain == ERROR_DOMAIN:
-        return _explained(call, status, info)
+        return _explained(status, info, call.code().name)
     words = call.details() or ""
     if call.code() is grpc.StatusCode.UNAVAILABLE:
         return DoorUnavailable(address, words)
@@ -59,14 +63,26 @@ def error_of(call: FailedCall, address: str) -> PortariaError:
     return RpcError(call.code().name, words)
 
 
+def error_of_item(status: status_pb2.Status) -> PortariaError:
+    """The error of one item of an answer."""
+    code = _CODES.get(status.code, "UNKNOWN")
+    info = _detail(status, error_details_pb2.ErrorInfo)
+    if info is not None and info.domain == ERROR_DOMAIN:
+        return _explained(status, info, code)
+    return RpcError(code, status.message)
+
+
 _Details = TypeVar("_Details", bound=Message)
 _Kind = Callable[[str], PortariaError]
 
 _KINDS: dict[str, _Kind] = {
     "JOB_NOT_FOUND": NotFound,
+    "QUEUE_NOT_FOUND": QueueNotFound,
     "RESULT_EXPIRED": NotFound,
     "REQUEST_ID_REUSED": RequestIdReused,
     "UNIQUE_KEY_HELD": AlreadyExists,
+    "ALREADY_BEGUN": AlreadyBegun,
+    "NOT_RETRYABLE": NotRetryable,
     "CURSOR_EXPIRED": CursorExpired,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
     "SHUTTING_DOWN": ShuttingDown,
@@ -75,16 +91,16 @@ _KINDS: dict[str, _Kind] = {
 
 
 def _explained(
-    call: FailedCall, status: status_pb2.Status, info: error_details_pb2.ErrorInfo
+    status: status_pb2.Status, info: error_details_pb2.ErrorInfo, code: str
 ) -> PortariaError:
-    error = _of_reason(call, status, info.reason)
+    error = _of_reason(status, info.reason, code)
     error.reason = info.reason
     error.metadata.update(info.metadata)
     return error
 
 
-def _of_reason(call: FailedCall, status: status_pb2.Status, reason: str) -> PortariaError:
-    if call.code() is grpc.StatusCode.INVALID_ARGUMENT:
+def _of_reason(status: status_pb2.Status, reason: str, code: str) -> PortariaError:
+    if code == "INVALID_ARGUMENT":
         kind = MalformedMessage if reason == MalformedMessage.reason else InvalidRequest
         return kind(_violations(status), reason=reason)
     if reason == StoreUnavailable.reason:
@@ -92,7 +108,7 @@ def _of_reason(call: FailedCall, status: status_pb2.Status, reason: str) -> Port
     if reason in (StoreFull.reason, "STORAGE_FULL"):
         return StoreFull(status.message, retry_after=_retry_after(status))
     kind_of = _KINDS.get(reason)
-    return kind_of(status.message) if kind_of else RpcError(call.code().name, status.message)
+    return kind_of(status.message) if kind_of else RpcError(code, status.message)
 
 
 def _violations(status: status_pb2.Status) -> list[Violation]:

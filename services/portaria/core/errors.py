@@ -3,8 +3,11 @@
     PortariaError
     ├── InvalidRequest          every violation of one request
     ├── NotFound
+    │   └── QueueNotFound
     ├── AlreadyExists
     │   └── RequestIdReused
+    ├── AlreadyBegun            a worker holds the job, or it is done
+    ├── NotRetryable
     ├── CursorExpired
     ├── StoreUnavailable        Redis cannot be reached, or not now
     ├── StoreFull               Redis is out of memory
@@ -72,6 +75,12 @@ class NotFound(PortariaError):
     reason = "JOB_NOT_FOUND"
 
 
+class QueueNotFound(NotFound):
+    """It never had a job, and no worker claims from it."""
+
+    reason = "QUEUE_NOT_FOUND"
+
+
 class AlreadyExists(PortariaError):
     """Something else stands in the place."""
 
@@ -82,6 +91,18 @@ class RequestIdReused(AlreadyExists):
     """The request_id stands for other content."""
 
     reason = "REQUEST_ID_REUSED"
+
+
+class AlreadyBegun(PortariaError):
+    """The job does not wait in a queue or for its moment, so it cannot be moved."""
+
+    reason = "ALREADY_BEGUN"
+
+
+class NotRetryable(PortariaError):
+    """The job is not done, or was handed in again already."""
+
+    reason = "NOT_RETRYABLE"
 
 
 class CursorExpired(PortariaError):

@@ -6,12 +6,33 @@ import uuid
 
 
 def new_job_id() -> str:
-    """A UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then randomness."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
+    """A UUIDv7 (RFC 9562 §5.7, §6.2 method 3): 48 bits of milliseconds and 12 of their fraction,
+    so that jobs of one door sort as they came, then randomness."""
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = (nanoseconds << 12) // 1_000_000
+    value = (milliseconds << 80) | (fraction << 64) | int.from_bytes(os.urandom(8), "big")
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return str(uuid.UUID(int=value))
+
+
+def id_floor(milliseconds: int) -> str:
+    """Sorts before every job id of this millisecond, and after all of the one before."""
+    return str(uuid.UUID(int=max(0, min(milliseconds, 2**48 - 1)) << 80))
+
+
+def new_workflow_id() -> str:
+    """A UUIDv7, too; no job's, but those of its members follow from it: see member_id."""
+    value = new_job_id()
+    return f"{value[:15]}fff{value[18:]}"
+
+
+def member_id(workflow_id: str, number: int) -> str:
+    """The job at a place in a batch, from 0 to 4,094: UUIDv7s that sort in that order.
+
+    The twelve bits that make ids of one millisecond differ hold the place; prelude.lua has it, too.
+    """
+    return f"{workflow_id[:15]}{number:03x}{workflow_id[18:]}"
 
 
 def new_request_id() -> str:

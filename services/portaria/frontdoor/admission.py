@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
@@ -46,6 +47,17 @@ class Admitted:
     caller: str
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A spec in which nothing is wrong, and nothing is left to its type."""
+
+    spec: JobSpec
+    job_type: JobType
+    content_hash: str
+    is_plain: bool
+    """It came without options of its own."""
+
+
 class Admission:
     """Checks submissions against the job types that this door knows."""
 
@@ -67,7 +79,7 @@ class Admission:
         """
         wrong = self._rules.check(request)
         options = request.spec.options
-        job_type, payload, more = self._payload(request, payload)
+        job_type, payload, more = self.payload_of(request.spec, payload)
         wrong += more
         if request.spec.HasField("options"):
             wrong += unsupported_options(options, job_type)
@@ -75,12 +87,25 @@ class Admission:
             raise _invalid([names.translate(each) for each in wrong])
         return self._submission(request, job_type, payload)
 
-    def _payload(
-        self, request: SubmitJobRequest, payload: Message | None
+    def admit_spec(self, spec: JobSpec, names: Names = CORE) -> Prepared | list[Violation]:
+        """As `admit`, for one of several: answers what is wrong instead of raising it."""
+        wrong = [below("spec", each) for each in self._rules.check(spec)]
+        has_options = spec.HasField("options")
+        job_type, payload, more = self.payload_of(spec, None)
+        wrong += more
+        if has_options:
+            wrong += unsupported_options(spec.options, job_type)
+        if wrong or job_type is None or payload is None:
+            return [names.translate(each) for each in wrong]
+        return self._prepared(spec, job_type, payload)
+
+    def payload_of(
+        self, spec: JobSpec, payload: Message | None
     ) -> tuple[JobType | None, Message | None, list[Violation]]:
-        if not request.spec.HasField("payload"):
+        """Type and payload of a spec, parsed and checked, and what is wrong with it."""
+        if not spec.HasField("payload"):
             return None, None, []  # the request's own rules say so
-        packed = request.spec.payload
+        packed = spec.payload
         job_type = self._types.get(packed.type_url.rpartition("/")[2])
         if job_type is None:
             return None, None, [self._unknown_type(packed.type_url)]
@@ -106,46 +131,83 @@ class Admission:
         text = f"is of a type that is not known here; known are: {known}{more}"
         return Violation("spec.payload", "UNKNOWN_JOB_TYPE", text)
 
-    def _submission(
-        self, request: SubmitJobRequest, job_type: JobType, payload: Message
-    ) -> Admitted:
-        # Fields that the type does not have are not kept, and equal content gives equal bytes.
-        payload.DiscardUnknownFields()
-        content = payload.SerializeToString(deterministic=True)
-        content_hash = _content_hash(job_type.name, content, request.spec)
-        packed, options = request.spec.payload, request.spec.options
-        packed.type_url, packed.value = TYPE_URL_PREFIX + job_type.name, content
-        _fill(options, self._defaults[job_type.name])
-        job_id = new_job_id()
+    def envelope(self, prepared: Prepared, job_id: str) -> bytes:
+        """What a worker opens: all of the job, sealed with the key of its domain."""
+        domain = prepared.job_type.domain
         envelope = Envelope(
             namespace=self._namespace,
             job_id=job_id,
-            domain=job_type.domain,
+            domain=domain,
             caller=ANONYMOUS,
-            spec=request.spec,
-            effect=job_type.effect,
+            spec=prepared.spec,
+            effect=prepared.job_type.effect,
         )
+        return self._keys.seal(f"domain/{domain}", envelope.SerializeToString())
+
+    def _prepared(self, spec: JobSpec, job_type: JobType, payload: Message) -> Prepared:
+        # Fields that the type does not have are not kept, and equal content gives equal bytes.
+        payload.DiscardUnknownFields()
+        content = payload.SerializeToString(deterministic=True)
+        is_plain = not spec.HasField("options")
+        content_hash = _content_hash(job_type.name, content, spec)
+        spec.payload.type_url, spec.payload.value = TYPE_URL_PREFIX + job_type.name, content
+        if is_plain:
+            spec.options.CopyFrom(self._defaults[job_type.name])
+        else:
+            _fill(spec.options, self._defaults[job_type.name])
+        return Prepared(spec, job_type, content_hash, is_plain)
+
+    def _submission(
+        self, request: SubmitJobRequest, job_type: JobType, payload: Message
+    ) -> Admitted:
+        prepared = self._prepared(request.spec, job_type, payload)
+        options, job_id = request.spec.options, new_job_id()
         submission = Submission(
             namespace=self._namespace,
             request_id=request.request_id,
-            content_hash=content_hash,
+            content_hash=prepared.content_hash,
             job_id=job_id,
-            queue=queue_name(job_type.domain, priority_name(options.priority)),
-            type=job_type.name,
-            envelope=self._keys.seal(f"domain/{job_type.domain}", envelope.SerializeToString()),
-            timeout_s=options.timeout.seconds + bool(options.timeout.nanos),
-            delay_ms=_milliseconds(options.delay),
-            run_at_ms=_moment(options, "run_time"),
-            ttl_ms=_milliseconds(options.result_ttl),
-            max_attempts=options.retry.max_attempts,
-            at_most_once=job_type.at_most_once,
-            before_ms=_moment(options, "start_before_time"),
-            deadline_ms=_moment(options, "deadline"),
-            unique_key=options.unique_key,
-            use_existing=options.on_conflict == CONFLICT_POLICY_USE_EXISTING,
-            labels=sorted(options.labels.items())[:INDEXED_LABELS] if options.labels else (),
+            envelope=self.envelope(prepared, job_id),
+            **terms(options, job_type),
         )
         return Admitted(submission, job_type, options, ANONYMOUS)
+
+
+class Terms(TypedDict):
+    """What of a submission follows from its type and its options."""
+
+    queue: str
+    type: str
+    timeout_s: int
+    delay_ms: int
+    run_at_ms: int
+    ttl_ms: int
+    max_attempts: int
+    at_most_once: bool
+    before_ms: int
+    deadline_ms: int
+    unique_key: str
+    use_existing: bool
+    labels: Sequence[tuple[str, str]]
+
+
+def terms(options: SubmitOptions, job_type: JobType) -> Terms:
+    """Reads options in which nothing is left to the type any more."""
+    return Terms(
+        queue=queue_name(job_type.domain, priority_name(options.priority)),
+        type=job_type.name,
+        timeout_s=options.timeout.seconds + bool(options.timeout.nanos),
+        delay_ms=_milliseconds(options.delay),
+        run_at_ms=_moment(options, "run_time"),
+        ttl_ms=_milliseconds(options.result_ttl),
+        max_attempts=options.retry.max_attempts,
+        at_most_once=job_type.at_most_once,
+        before_ms=_moment(options, "start_before_time"),
+        deadline_ms=_moment(options, "deadline"),
+        unique_key=options.unique_key,
+        use_existing=options.on_conflict == CONFLICT_POLICY_USE_EXISTING,
+        labels=sorted(options.labels.items())[:INDEXED_LABELS] if options.labels else (),
+    )
 
 
 def _invalid(violations: list[Violation]) -> InvalidRequest:

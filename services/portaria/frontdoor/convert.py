@@ -107,6 +107,9 @@ class Converter:
             labels=record.tag.labels,
             warnings=record.warnings,
             pending_reason=pending_reason(record.state),
+            cancel_reason=record.cancel_reason,
+            retried_from=record.retried_from,
+            retried_as=record.retried_as,
         )
         if record.cursor:
             job.cursor = str(Cursor(generation, record.cursor))
@@ -191,6 +194,7 @@ def _set_times(job: Job, record: JobRecord) -> None:
         "end_time": record.ended_ms,
         "start_before_time": record.before_ms,
         "deadline": record.deadline_ms,
+        "cancel_request_time": record.cancel_asked_ms,
     }
     if record.state is State.SCHEDULED:
         moments["run_time"] = record.due_ms

@@ -7,19 +7,36 @@ from typing import Any
 from google.protobuf.message import Message
 from grpc import aio
 
-from portaria.core.errors import InvalidRequest, NotFound
-from portaria.frontdoor.convert import Converter
-from portaria.frontdoor.prompt import PromptStore
+from portaria.core.errors import InvalidRequest
+from portaria.frontdoor.batch import BatchSubmitter
+from portaria.frontdoor.jobs_acting import JobsActing
+from portaria.frontdoor.jobs_reading import JobsReading
 from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.submitter import Submitter
+from portaria.frontdoor.types_reading import TypesReading
 from portaria.frontdoor.waiting import Waiting
 from portaria.frontdoor.watch import Watches
-from portaria.v1.job_pb2 import Job, JobView
 from portaria.v1.jobs_service_pb2 import (
+    BatchGetJobsRequest,
+    BatchGetJobsResponse,
+    BatchSubmitJobsRequest,
+    BatchSubmitJobsResponse,
+    CancelJobsRequest,
+    CancelJobsResponse,
+    DeleteJobsRequest,
+    DeleteJobsResponse,
     GetJobRequest,
     GetJobResponse,
+    ListJobsRequest,
+    ListJobsResponse,
+    ListJobTypesRequest,
+    ListJobTypesResponse,
+    RetryJobsRequest,
+    RetryJobsResponse,
     SubmitJobRequest,
     SubmitJobResponse,
+    UpdateJobRequest,
+    UpdateJobResponse,
     WaitJobRequest,
     WaitJobResponse,
     WatchJobsRequest,
@@ -37,27 +54,47 @@ class JobsServicer(JobsServiceServicer):
         *,
         rules: Rules,
         submitter: Submitter,
-        store: PromptStore,
-        converter: Converter,
+        batches: BatchSubmitter,
         waiting: Waiting,
         watches: Watches,
-        namespace: str,
+        acting: JobsActing,
+        reading: JobsReading,
+        types: TypesReading,
     ) -> None:
         self._rules = rules
         self._submitter = submitter
-        self._store = store
-        self._converter = converter
+        self._batches = batches
         self._waiting = waiting
         self._watches = watches
-        self._namespace = namespace
+        self._acting = acting
+        self._reading = reading
+        self._types = types
 
     async def SubmitJob(self, request: SubmitJobRequest, context: Context) -> SubmitJobResponse:
         job, deduplicated = await self._submitter.submit(request)
         return SubmitJobResponse(job=job, deduplicated=deduplicated)
 
+    async def BatchSubmitJobs(
+        self, request: BatchSubmitJobsRequest, context: Context
+    ) -> BatchSubmitJobsResponse:
+        return await self._batches.submit(request)
+
     async def GetJob(self, request: GetJobRequest, context: Context) -> GetJobResponse:
         self._check(request)
-        return GetJobResponse(job=await self._job(request.job_id, request.view))
+        return GetJobResponse(job=await self._reading.get(request.job_id, request.view))
+
+    async def BatchGetJobs(
+        self, request: BatchGetJobsRequest, context: Context
+    ) -> BatchGetJobsResponse:
+        return await self._reading.get_many(request)
+
+    async def ListJobs(self, request: ListJobsRequest, context: Context) -> ListJobsResponse:
+        return await self._reading.list(request)
+
+    async def ListJobTypes(
+        self, request: ListJobTypesRequest, context: Context
+    ) -> ListJobTypesResponse:
+        return await self._types.list(request)
 
     async def WaitJob(self, request: WaitJobRequest, context: Context) -> WaitJobResponse:
         self._check(request)
@@ -65,7 +102,7 @@ class JobsServicer(JobsServiceServicer):
         await self._waiting.until_done(
             request.job_id.lower(), timeout=timeout, remaining=context.time_remaining()
         )
-        return WaitJobResponse(job=await self._job(request.job_id, request.view))
+        return WaitJobResponse(job=await self._reading.get(request.job_id, request.view))
 
     async def WatchJobs(  # type: ignore[override] # writes, since a write must be interruptible
         self, request: WatchJobsRequest, context: Context
@@ -73,13 +110,18 @@ class JobsServicer(JobsServiceServicer):
         self._check(request)
         await self._watches.serve(request, context.write)
 
+    async def UpdateJob(self, request: UpdateJobRequest, context: Context) -> UpdateJobResponse:
+        return UpdateJobResponse(job=await self._acting.update(request))
+
+    async def CancelJobs(self, request: CancelJobsRequest, context: Context) -> CancelJobsResponse:
+        return await self._acting.cancel(request, context.time_remaining())
+
+    async def RetryJobs(self, request: RetryJobsRequest, context: Context) -> RetryJobsResponse:
+        return await self._acting.retry(request, context.time_remaining())
+
+    async def DeleteJobs(self, request: DeleteJobsRequest, context: Context) -> DeleteJobsResponse:
+        return await self._acting.delete(request, context.time_remaining())
+
     def _check(self, request: Message) -> None:
         if wrong := self._rules.check(request):
             raise InvalidRequest(wrong)
-
-    async def _job(self, job_id: str, view: JobView.ValueType) -> Job:
-        look = await self._store.look([job_id.lower()])
-        record = look.records[0]
-        if record is None or record.tag.namespace != self._namespace:
-            raise NotFound("no such job, or it was purged")
-        return self._converter.job_to_proto(record, look.generation, view)

@@ -13,17 +13,24 @@ import uvloop
 
 from portaria import logs
 from portaria.core.seal import load_key_ring
+from portaria.frontdoor.admin_servicer import AdminServicer
 from portaria.frontdoor.admission import Admission
+from portaria.frontdoor.batch import BatchSubmitter
 from portaria.frontdoor.convert import Converter
 from portaria.frontdoor.drain import Drain, shutting_down
 from portaria.frontdoor.ending import cancel, finish
 from portaria.frontdoor.feed import Feed
+from portaria.frontdoor.jobs_acting import JobsActing
+from portaria.frontdoor.jobs_reading import JobsReading
 from portaria.frontdoor.jobs_servicer import JobsServicer
 from portaria.frontdoor.prompt import PromptStore
+from portaria.frontdoor.retrying import Copyist
 from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.server import Door
+from portaria.frontdoor.standing import FRESH_SECONDS, Standing
 from portaria.frontdoor.submitter import Submitter
 from portaria.frontdoor.subscription import MOST_CHANGES
+from portaria.frontdoor.types_reading import TypesReading
 from portaria.frontdoor.waiting import Waiting
 from portaria.frontdoor.watch import HEARTBEAT, Watches
 from portaria.frontdoor.watchdog import Watchdog
@@ -68,10 +75,15 @@ async def serve(settings: Settings, on_listening: Listening | None = None) -> No
 
 
 class Running:
-    """All parts of one door. `heartbeat` and `most_changes` are for tests that cannot wait."""
+    """All parts of one door. The keywords are for tests that cannot wait."""
 
     def __init__(
-        self, settings: Settings, *, heartbeat: float = HEARTBEAT, most_changes: int = MOST_CHANGES
+        self,
+        settings: Settings,
+        *,
+        heartbeat: float = HEARTBEAT,
+        most_changes: int = MOST_CHANGES,
+        fresh: float = FRESH_SECONDS,
     ) -> None:
         self._settings = settings
         keys = load_key_ring(settings.key_file)
@@ -86,9 +98,9 @@ class Running:
         self.feed = Feed(feed_store, most_changes=most_changes)
         self.drain_state = Drain()
         namespace = settings.namespace
-        admission = Admission(
-            types=load_job_types(settings.jobs), rules=rules, keys=keys, namespace=namespace
-        )
+        types = load_job_types(settings.jobs)
+        admission = Admission(types=types, rules=rules, keys=keys, namespace=namespace)
+        standing = Standing(prompt, fresh=fresh)
         submitter = Submitter(admission=admission, store=prompt, converter=converter)
         watches = Watches(
             store=prompt,
@@ -97,16 +109,35 @@ class Running:
             namespace=namespace,
             heartbeat=heartbeat,
         )
+        reading = JobsReading(
+            rules=rules,
+            store=prompt,
+            converter=converter,
+            standing=standing,
+            namespace=namespace,
+        )
         self.door = Door(
             jobs=JobsServicer(
                 rules=rules,
                 submitter=submitter,
-                store=prompt,
-                converter=converter,
+                batches=BatchSubmitter(
+                    admission=admission, rules=rules, store=prompt, namespace=namespace
+                ),
                 waiting=Waiting(prompt, self.feed, namespace=namespace),
                 watches=watches,
-                namespace=namespace,
+                acting=JobsActing(
+                    rules=rules,
+                    store=prompt,
+                    reading=reading,
+                    copyist=Copyist(
+                        admission=admission, store=prompt, keys=keys, namespace=namespace
+                    ),
+                    namespace=namespace,
+                ),
+                reading=reading,
+                types=TypesReading(types=types, rules=rules, standing=standing),
             ),
+            admin=AdminServicer(rules=rules, store=prompt, namespace=namespace),
             facades=load_facades(settings.jobs),
             submitter=submitter,
             drain=self.drain_state,

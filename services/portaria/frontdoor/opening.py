@@ -41,8 +41,15 @@ class Opening:
 async def open_watch(
     plan: WatchPlan, subscription: Subscription, store: PromptStore, feed: Feed
 ) -> Opening:
-    """Reads the explicit jobs. Raises NotFound for a single unknown id, and CursorExpired."""
-    ids = plan.selector.job_ids
+    """Reads the explicit jobs, or those of the workflow.
+
+    Raises NotFound for a single unknown id or an unknown workflow, and CursorExpired.
+    """
+    ids: Sequence[str] = plan.selector.job_ids
+    if plan.selector.workflow_id and not ids:
+        ids = await store.workflow_members(plan.selector.namespace, plan.selector.workflow_id)
+        if not ids and plan.ends:
+            raise NotFound("no such workflow, or it was purged")
     looks = [
         await store.look(ids[start : start + _SLICE]) for start in range(0, len(ids) or 1, _SLICE)
     ]
@@ -51,13 +58,14 @@ async def open_watch(
         for job_id, record in zip(ids[number * _SLICE :], look.records, strict=False):
             if record is not None and _selects(plan.selector, record):
                 found[job_id] = (record, look)
-    missing = [job_id for job_id in ids if job_id not in found]
+    missing = [job_id for job_id in plan.selector.job_ids if job_id not in found]
     if missing and len(ids) == 1:
         raise NotFound("no such job, or it was purged")
     if plan.cursor is not None:
         return _resumed(plan.cursor, looks[0], found, missing, subscription)
     generation = looks[0].generation or feed.position.generation
-    start = looks[0].tail if ids else subscription.since
+    # A workflow may have got further jobs between the two looks: what is news is told.
+    start = looks[0].tail if plan.selector.job_ids else subscription.since
     return Opening(
         reached=Cursor(generation, start, looks[0].now_ms),
         live_after=entry_order(start),

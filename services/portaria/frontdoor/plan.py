@@ -38,8 +38,8 @@ def plan_from_proto(request: WatchJobsRequest, namespace: str) -> WatchPlan:
     if until == WATCH_UNTIL_UNSPECIFIED:
         explicit = selector.job_ids or selector.workflow_id
         until = WATCH_UNTIL_ALL_DONE if explicit else WATCH_UNTIL_FOREVER
-    if until == WATCH_UNTIL_ALL_DONE and not selector.job_ids:
-        text = "cannot be ALL_DONE without job_ids"
+    if until == WATCH_UNTIL_ALL_DONE and not (selector.job_ids or selector.workflow_id):
+        text = "cannot be ALL_DONE without job_ids or a workflow_id"
         raise InvalidRequest([Violation("until", "NOT_SUPPORTED", text)])
     interval = _DEFAULT_INTERVAL
     if request.HasField("progress_interval"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -46,6 +46,11 @@ class PromptStore:
         await self._lane.close()
         await self._store.close()
 
+    async def read(self, reading: Callable[[AsyncStore], Awaitable[Reply]]) -> Reply:
+        """What a function of the store reads."""
+        async with self._bounded():
+            return await reading(self._store)
+
     async def get(self, job_id: str) -> JobRecord | None:
         """The record of a job."""
         async with self._bounded():
@@ -68,6 +73,11 @@ class PromptStore:
             # Emptied under a running door: what begins now is a new generation.
             await self._store.prepare()
             return await self._store.look(job_ids)
+
+    async def workflow_members(self, namespace: str, workflow_id: str) -> list[str]:
+        """The jobs of a workflow or a batch."""
+        async with self._bounded():
+            return await self._store.workflow_members(namespace, workflow_id)
 
     async def history(self, after: str, until: str) -> list[tuple[bytes, bytes]]:
         """Up to 1,000 state changes with after < id <= until."""

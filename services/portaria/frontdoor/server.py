@@ -11,16 +11,19 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from portaria.core.errors import ConfigurationError
+from portaria.frontdoor.admin_servicer import AdminServicer
 from portaria.frontdoor.drain import Drain
 from portaria.frontdoor.facade import facade_handler
 from portaria.frontdoor.interceptors import chain
 from portaria.frontdoor.jobs_servicer import JobsServicer
 from portaria.frontdoor.submitter import Submitter
-from portaria.v1 import jobs_service_pb2
+from portaria.v1 import admin_service_pb2, jobs_service_pb2
+from portaria.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from portaria.v1.jobs_service_pb2_grpc import add_JobsServiceServicer_to_server
 
 LARGEST_MESSAGE = 8 * 1024 * 1024
 JOBS_SERVICE = jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"].full_name
+ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
 
 OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
@@ -47,6 +50,7 @@ class Door:
         self,
         *,
         jobs: JobsServicer,
+        admin: AdminServicer,
         facades: Iterable[ServiceDescriptor],
         submitter: Submitter,
         drain: Drain,
@@ -54,8 +58,9 @@ class Door:
     ) -> None:
         self._server = aio.server(interceptors=chain(drain), options=list(OPTIONS))
         self._health = health.aio.HealthServicer()
-        self.services = [JOBS_SERVICE]
+        self.services = [JOBS_SERVICE, ADMIN_SERVICE]
         add_JobsServiceServicer_to_server(jobs, self._server)
+        add_AdminServiceServicer_to_server(admin, self._server)
         for service in facades:
             self._server.add_generic_rpc_handlers((facade_handler(service, submitter),))
             self.services.append(service.full_name)

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,23 +26,24 @@ from portaria.runtime.family import ChildProcess
 from portaria.runtime.supervisor import Command
 from portaria.runtime.vitals import Pulse, Vitals
 from portaria.store.faults import translated
+from portaria.store.workers import TTL_SECONDS
 
 TICK_EVERY = 1.0
 REFRESH_EVERY = 7.0
 """What did not change is written all the same: Redis may have been emptied."""
 CLEAN_EVERY = 30.0
-TTL = 30
-"""Seconds after which a silent worker disappears from RQ's register."""
 
 
 class RqRegistry:
     """Implements supervisor.Registry for RQ workers that share one parent."""
 
-    def __init__(self, workers: Sequence[RqWorker], types: Sequence[str]) -> None:
-        """`types` are the full names of what they serve."""
+    def __init__(
+        self, workers: Sequence[RqWorker], types: Sequence[str], settings: Mapping[str, str]
+    ) -> None:
+        """`types` are the full names of what they serve, `settings` for people, without secrets."""
         self._workers = {worker.name: worker for worker in workers}
         self._connection = workers[0].connection
-        self._types = ",".join(types)
+        self._described = {"types": ",".join(types), "settings": json.dumps(dict(settings))}
         self._pulse = Pulse(os.getpid())
         self._pubsub: PubSub | None = None
         self._next = self._next_cleaning = 0.0
@@ -58,7 +59,7 @@ class RqRegistry:
             try:
                 worker.register_birth()  # type: ignore[no-untyped-call]
             except ValueError:
-                text = f'a worker named "{worker.name}" is alive, or was {TTL} s ago'
+                text = f'a worker named "{worker.name}" is alive, or was {TTL_SECONDS} s ago'
                 raise ConfigurationError(text) from None
         self._pubsub = self._connection.pubsub(  # type: ignore[no-untyped-call]
             ignore_subscribe_messages=True
@@ -167,14 +168,14 @@ class RqRegistry:
             "total_working_time": busy,
             **parent,
             **_child_fields(child),
-            "types": self._types,
+            **self._described,
         }
         # Whole each time: a Redis that was emptied has the worker again a second later.
         pipeline.sadd(REDIS_WORKER_KEYS, worker.key)
         for queue in worker.queue_names():
             pipeline.sadd(WORKERS_BY_QUEUE_KEY % queue, worker.key)
         pipeline.hset(worker.key, mapping=fields)
-        pipeline.expire(worker.key, TTL)
+        pipeline.expire(worker.key, TTL_SECONDS)
 
 
 def _child_fields(child: ChildProcess | None) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from portaria.runtime import outcome
 from portaria.runtime.family import ChildProcess
 from portaria.runtime.slot import CANCEL, LOST
 from portaria.store import Store, calls
+from portaria.store.batch import settle
+from portaria.store.calls import MOST_AT_ONCE
 
 PROMOTE_EVERY = 1.0
 EXPIRE_EVERY = 3.0
 PURGE_EVERY = 10.0
 TIDY_EVERY = 5.0
 UNPARK_EVERY = 4.0
+SETTLE_EVERY = 5.0
 AUDIT_EVERY = 5.0
 """Seconds between two looks whether a round is due; its slices follow at once."""
 EARLY_PURGE_FROM = 0.75
@@ -46,6 +49,7 @@ class Upkeep:
             "expire": 0.0,
             "purge": 0.0,
             "tidy": 0.0,
+            "settle": 0.0,
             "unpark": 0.0,
             "audit": 0.0,
         }
@@ -66,6 +70,8 @@ class Upkeep:
             self._purge()
         if self._is_due("tidy", TIDY_EVERY):
             self._store.run(calls.tidy())
+        if self._is_due("settle", SETTLE_EVERY):
+            self._settle()
         if self._is_due("unpark", UNPARK_EVERY):
             self._store.run(calls.unpark(self._types))
         if self._is_due("audit", AUDIT_EVERY):
@@ -137,6 +143,13 @@ class Upkeep:
             if forgotten < _SLICE:
                 return
         self._due["purge"] = 0.0
+
+    def _settle(self) -> None:
+        """Batches that broke off, and the records of those that are over."""
+        for _ in range(_SLICES):
+            if self._store.run(settle()) < MOST_AT_ONCE:
+                return
+        self._due["settle"] = 0.0
 
     def _audit(self) -> None:
         audited = self._store.run(calls.audit())

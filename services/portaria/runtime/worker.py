@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from typing import Any, NoReturn, TypeVar
 
 from redis import Redis
@@ -92,7 +93,7 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
     ring = load_key_ring(settings.key_file)
     connection = workers[0].connection
     store = Store(connection)
-    registry = RqRegistry(workers, types=sorted(handlers))
+    registry = RqRegistry(workers, sorted(handlers), described(plan, settings))
     log = logs.logger()
     if threading.active_count() > 1:
         # A lock that such a thread holds at the fork would stay locked in the child for ever.
@@ -123,6 +124,22 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
         registry.unregister()
     log.info("worker stopped", ran=ran)
     return ran
+
+
+def described(plan: Plan, settings: Settings) -> dict[str, str]:
+    """What `portaria inspect conf` shows of a worker; nothing that may hold a password."""
+    shown = {
+        "version": version("portaria"),
+        "concurrency": len(plan.workers),
+        "prefetch": plan.prefetch,
+        "max_jobs_per_child": plan.most_jobs_per_child,
+        "max_memory_mb": settings.max_memory_mb,
+        "grace_seconds": settings.grace_seconds,
+        "namespace": settings.namespace,
+        "jobs": ",".join(settings.jobs),
+        "log_level": settings.log_level,
+    }
+    return {name: str(value) for name, value in shown.items()}
 
 
 def check_pools(queues: Sequence[str], settings: Settings) -> dict[str, Handler]:

@@ -62,6 +62,14 @@ class AsyncStore:
             hashes: list[Any] = await pipeline.execute()
         return [job_record(job_id, each) for job_id, each in zip(job_ids, hashes, strict=True)]
 
+    async def workflow_members(self, namespace: str, workflow_id: str) -> list[str]:
+        """The ids of all jobs of a workflow or a batch that are known, the oldest first."""
+        with translated():
+            found: Any = await self.redis.zrange(
+                keys.index(namespace, "workflow", workflow_id), 0, -1
+            )
+            return [each.decode() for each in found]
+
     async def look(self, job_ids: Sequence[str] = ()) -> Look:
         """Jobs and stream as they are together; at most 200 ids, since Redis does it in one go."""
         with translated():

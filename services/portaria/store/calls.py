@@ -91,6 +91,8 @@ class Submitted:
     entry_id: str = ""
     """The stream's entry that tells of it."""
     generation: str = ""
+    retried: bool = False
+    """This other job repeats the same one already; nothing was written."""
 
 
 def submit(job: Submission) -> Call[Submitted]:
@@ -135,7 +137,9 @@ def tag(job: Submission) -> str:
 def _submitted(reply: Any) -> Submitted:
     word, job_id = reply[0], reply[1].decode()
     if word != b"new":
-        return Submitted(job_id, word == b"same", word == b"reused", word == b"held")
+        return Submitted(
+            job_id, word == b"same", word == b"reused", word == b"held", retried=word == b"retried"
+        )
     created, entry_id, generation = (each.decode() for each in reply[2:])
     return Submitted(job_id, False, False, False, int(created), entry_id, generation)
 
@@ -476,6 +480,27 @@ def cancel(
     )
 
 
+class Deleted(StrEnum):
+    """What became of a job that was to be forgotten."""
+
+    NOW = "deleted"
+    OPEN = "open"
+    """It is not done; nothing changed."""
+    MISSING = "missing"
+
+
+def delete(namespace: str, job_ids: Sequence[str]) -> Call[list[Deleted]]:
+    """Forgets at most 200 jobs that are done. One word each, in order."""
+    if len(job_ids) > MOST_AT_ONCE:
+        raise ValueError(f"{len(job_ids)} jobs at once: at most {MOST_AT_ONCE}")
+    return Call(
+        script("delete"),
+        (keys.PURGE,),
+        (namespace, *job_ids),
+        lambda reply: [Deleted(word.decode()) for _, word in reply],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Updated:
     """What became of a job that was to be moved."""
@@ -493,6 +518,46 @@ def update(namespace: str, job_id: str, *, queue: str = "", run_at_ms: int = -1)
         (keys.job(job_id), keys.DUE),
         (namespace, job_id, queue, run_at_ms),
         lambda reply: Updated(*(each.decode() for each in reply)),
+    )
+
+
+def pause(queue: str, *, reason: str = "", by: str = "") -> Call[bool]:
+    """Lets no worker claim from a queue. True where it was not paused before."""
+    return Call(script("pause"), (keys.PAUSED,), (queue, "pause", reason, by), bool)
+
+
+def resume(queue: str) -> Call[bool]:
+    """Undoes a pause, and wakes idle workers. True where there was one."""
+    return Call(script("pause"), (keys.PAUSED,), (queue, "resume", "", ""), bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """A slice of what waited in a queue."""
+
+    cancelled: int
+    place: int
+    """Where the next slice begins; -1 at the end of the queue."""
+    before: str = ""
+    """The id in front of that place: by it the place is found again where it has moved."""
+
+
+def clear(
+    namespace: str,
+    queue: str,
+    *,
+    reason: str = "",
+    older_ms: int = 0,
+    place: int = 0,
+    before: str = "",
+    most: int = MOST_AT_ONCE,
+) -> Call[Cleared]:
+    """Cancels what waits in a queue and was created longer ago than that (0: whenever)."""
+    return Call(
+        script("clear"),
+        (keys.queue(queue),),
+        (namespace, queue, reason, older_ms, place, before, most),
+        lambda reply: Cleared(int(reply[0]), int(reply[1]), reply[2].decode(errors="replace")),
     )
 
 

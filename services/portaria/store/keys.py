@@ -16,12 +16,20 @@ EXPIRY = "portaria:expiry"
 """zset: id -> milliseconds, of jobs that must begin or end by some moment."""
 PURGE = "portaria:purge"
 """zset: id -> milliseconds, of finished jobs that will be forgotten."""
+PAUSED = "portaria:paused"
+"""hash: queue -> JSON of who paused it, when and why; nobody claims from these."""
 AUDIT = "portaria:audit"
 """hash: where the round over all open jobs is."""
+BATCHES = "portaria:batches"
+"""zset: id of a batch -> milliseconds of the next look at it."""
 NAMESPACES = "portaria:namespaces"
 """set: those that ever had a job."""
 REAPER = "portaria:reaper"
 """hash: when leases were last judged."""
+QUEUES = "rq:queues"
+"""set: rq:queue:{queue} of every queue that ever had a job."""
+WORKERS = "rq:workers"
+"""set: rq:worker:{name} of the workers in RQ's register."""
 GENERATION = "portaria:generation"
 """string: random, made at first start and after a promotion; part of every cursor."""
 LINEAGE = "portaria:lineage"
@@ -40,9 +48,24 @@ def queue(name: str) -> str:
     return f"rq:queue:{name}"
 
 
+def worker(name: str) -> str:
+    """hash: a worker's words about itself, RQ's and ours, until it is silent for 30 s."""
+    return f"rq:worker:{name}"
+
+
+def registry(kind: str, queue_name: str) -> str:
+    """zset: RQ's registry of a queue; `kind` is wip, scheduled, failed, finished or canceled."""
+    return f"rq:{kind}:{queue_name}"
+
+
 def request(namespace: str, request_id: str) -> str:
     """string: "content-hash id", kept until an hour after the job ended."""
     return f"portaria:request:{namespace}:{request_id}"
+
+
+def batch(workflow_id: str) -> str:
+    """hash: how far a batch is written and placed, until an hour after its last job ended."""
+    return f"portaria:batch:{workflow_id}"
 
 
 def unique(namespace: str, job_type: str, key: str) -> str:

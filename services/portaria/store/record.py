@@ -40,6 +40,12 @@ class JobRecord:
     output: bytes
     failure: bytes
     warnings: tuple[str, ...]
+    cancel_reason: str = ""
+    cancel_asked_ms: int = 0
+    retried_from: str = ""
+    """The job that this one repeats."""
+    retried_as: str = ""
+    """The job that repeats this one."""
 
 
 def job_record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
@@ -82,4 +88,8 @@ def _record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord:
         output=fields.get(b"output", b""),
         failure=fields.get(b"failure", b""),
         warnings=tuple(json.loads(fields.get(b"warnings") or b"[]")),
+        cancel_reason=text(b"cancel_reason"),
+        cancel_asked_ms=number(b"cancel_asked"),
+        retried_from=text(b"retried_from"),
+        retried_as=text(b"retried_as"),
     )

@@ -34,6 +34,7 @@ def _without_comments(text: str) -> str:
 
 NAMES = (
     "submit",
+    "batch",
     "turn",
     "renew",
     "recover",
@@ -41,11 +42,15 @@ NAMES = (
     "promote",
     "expire",
     "cancel",
+    "delete",
     "update",
+    "pause",
+    "clear",
     "unpark",
     "audit",
     "progress",
     "effect",
     "purge",
+    "settle",
     "tidy",
 )

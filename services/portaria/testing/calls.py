@@ -11,15 +11,26 @@ from portaria.client.async_calls import AsyncCalls
 from portaria.client.calls import Calls
 from portaria.client.watching import WatchOptions
 from portaria.core.errors import CursorExpired, InvalidRequest, Violation
+from portaria.core.states import TERMINAL, State
 from portaria.testing.admission import admit
 from portaria.testing.attempt import awaited, finished
+from portaria.testing.batch import submit_batch
 from portaria.testing.engine import Engine, WaitEnd
 from portaria.testing.kernel import Record
+from portaria.testing.reading import get_many, list_jobs
 from portaria.v1.job_pb2 import JOB_VIEW_FULL, Job
 from portaria.v1.jobs_service_pb2 import (
+    BatchGetJobsRequest,
+    BatchGetJobsResponse,
+    BatchSubmitJobsRequest,
+    BatchSubmitJobsResponse,
+    CancelJobsRequest,
+    CancelJobsResponse,
     GetJobRequest,
     GetJobResponse,
     JobEvent,
+    ListJobsRequest,
+    ListJobsResponse,
     SubmitJobRequest,
     SubmitJobResponse,
 )
@@ -28,6 +39,7 @@ _Method = Callable[[Any], Callable[..., Any]]
 
 ADDRESS = "eager"
 _BASIC_RESULT = 64 * 1024
+_NOT_CANCELLED = {*TERMINAL, State.CANCELLING}
 
 
 class Service:
@@ -41,11 +53,35 @@ class Service:
         record, deduplicated = self._engine.kernel.submit(admit(request))
         return SubmitJobResponse(job=basic(record.job), deduplicated=deduplicated)
 
+    def BatchSubmitJobs(self, request: BatchSubmitJobsRequest) -> BatchSubmitJobsResponse:
+        """As the door's; see testing/batch.py."""
+        return submit_batch(self._engine.kernel, request)
+
     def GetJob(self, request: GetJobRequest) -> GetJobResponse:
         """As the door's."""
         record = self._engine.kernel.get(request.job_id)
         full = request.view == JOB_VIEW_FULL
         return GetJobResponse(job=record.job if full else basic(record.job))
+
+    def BatchGetJobs(self, request: BatchGetJobsRequest) -> BatchGetJobsResponse:
+        """As the door's."""
+        return get_many(self._engine.kernel, request, basic)
+
+    def ListJobs(self, request: ListJobsRequest) -> ListJobsResponse:
+        """As the door's."""
+        return list_jobs(self._engine.kernel, request, basic)
+
+    def CancelJobs(self, request: CancelJobsRequest) -> CancelJobsResponse:
+        """As the door's, of explicit ids; nothing here can be killed."""
+        kernel, count = self._engine.kernel, 0
+        if not request.selector.job_ids:
+            raise NotImplementedError("eager mode cancels by id only")
+        for job_id in dict.fromkeys(request.selector.job_ids):
+            record = kernel.jobs.get(job_id)
+            if record is not None and record.state not in _NOT_CANCELLED:
+                kernel.cancel(record, request.reason)
+                count += 1
+        return CancelJobsResponse(count=count)
 
     def __getattr__(self, name: str) -> Any:
         raise NotImplementedError(f"eager mode does not answer {name}")
@@ -61,6 +97,10 @@ class EagerCalls(Calls):
 
     def unary(self, method: _Method, request: Any) -> Any:
         """One call."""
+        return method(self._service)(request)
+
+    def admin(self, method: Any, request: Any) -> Any:
+        """There are no queues and workers here: says so."""
         return method(self._service)(request)
 
     def wait(self, job_id: str, timeout: timedelta | None) -> Job:
@@ -96,6 +136,10 @@ class EagerAsyncCalls(AsyncCalls):
 
     async def unary(self, method: _Method, request: Any) -> Any:
         """One call."""
+        return method(self._service)(request)
+
+    async def admin(self, method: Any, request: Any) -> Any:
+        """There are no queues and workers here: says so."""
         return method(self._service)(request)
 
     async def wait(self, job_id: str, timeout: timedelta | None) -> Job:

@@ -137,8 +137,11 @@ class EagerHandle(Handle[Message]):
         waits = self.state in (State.SCHEDULED, State.RETRYING)
         return from_milliseconds(self._record.due_ms) if waits else None
 
-    def cancel(self, reason: str = "") -> None:
-        """As an operator would: at once where it waits; where it runs, its handler hears of it."""
+    def cancel(self, reason: str = "", *, force: bool = False) -> None:
+        """As an operator would: at once where it waits; where it runs, its handler hears of it.
+
+        `force` changes nothing: there is no process to kill.
+        """
         self._kernel.cancel(self._record, reason)
 
     def __repr__(self) -> str:

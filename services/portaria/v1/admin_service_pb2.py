@@ -22,58 +22,87 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from portaria.v1 import job_pb2 as portaria_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fportaria/v1/admin_service.proto\x12\x0bportaria.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15portaria/v1/job.proto\"\x86\x02\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\'\n\x08priority\x18\x03 \x01(\x0e\x32\x15.portaria.v1.Priority\x12\x0e\n\x06paused\x18\x04 \x01(\x08\x12\x14\n\x0cpause_reason\x18\x05 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x06 \x01(\x04\x12\x0f\n\x07running\x18\x07 \x01(\x04\x12\x11\n\tscheduled\x18\x08 \x01(\x04\x12\x0f\n\x07\x62locked\x18\t \x01(\x04\x12\x0c\n\x04\x64\x65\x61\x64\x18\n \x01(\x04\x12-\n\noldest_age\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07workers\x18\x0c \x01(\r\"#\n\x11ListQueuesRequest\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\"8\n\x12ListQueuesResponse\x12\"\n\x06queues\x18\x01 \x03(\x0b\x32\x12.portaria.v1.Queue\"1\n\x11PauseQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"7\n\x12PauseQueueResponse\x12!\n\x05queue\x18\x01 \x01(\x0b\x32\x12.portaria.v1.Queue\"\"\n\x12ResumeQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x13ResumeQueueResponse\x12!\n\x05queue\x18\x01 \x01(\x0b\x32\x12.portaria.v1.Queue\"v\n\x11PurgeQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x61\x64_letter\x18\x02 \x01(\x08\x12\x0f\n\x07\x63onfirm\x18\x03 \x01(\x08\x12-\n\nolder_than\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"$\n\x12PurgeQueueResponse\x12\x0e\n\x06purged\x18\x01 \x01(\x04\"\xd4\x05\n\x06Worker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12\x0e\n\x06queues\x18\x05 \x03(\t\x12\x11\n\tjob_types\x18\x06 \x03(\t\x12(\n\x05state\x18\x07 \x01(\x0e\x32\x19.portaria.v1.Worker.State\x12\x17\n\x0frunning_job_ids\x18\x08 \x03(\t\x12\x18\n\x10reserved_job_ids\x18\t \x03(\t\x12\x13\n\x0b\x63pu_percent\x18\n \x01(\x01\x12\x11\n\trss_bytes\x18\x0b \x01(\x04\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsucceeded\x18\x0e \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x0f \x01(\x04\x12,\n\tbusy_time\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x63oncurrency\x18\x11 \x01(\r\x12\x1a\n\x12max_jobs_per_child\x18\x12 \x01(\r\x12\x0f\n\x07version\x18\x13 \x01(\t\x12\x33\n\x08settings\x18\x14 \x03(\x0b\x32!.portaria.v1.Worker.SettingsEntry\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8b\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x0e\n\nSTATE_IDLE\x10\x02\x12\x0e\n\nSTATE_BUSY\x10\x03\x12\x13\n\x0fSTATE_SUSPENDED\x10\x04\x12\x12\n\x0eSTATE_STOPPING\x10\x05\x12\x0e\n\nSTATE_LOST\x10\x06\"K\n\x12ListWorkersRequest\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"T\n\x13ListWorkersResponse\x12$\n\x07workers\x18\x01 \x03(\x0b\x32\x13.portaria.v1.Worker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x11StopWorkerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"9\n\x12StopWorkerResponse\x12#\n\x06worker\x18\x01 \x01(\x0b\x32\x13.portaria.v1.Worker\"\xb2\x02\n\x05Stats\x12)\n\x06window\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x11\n\tsubmitted\x18\x03 \x01(\x04\x12\x11\n\tsucceeded\x18\x04 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x04\x12\x0f\n\x07retried\x18\x06 \x01(\x04\x12\x14\n\x0csuccess_rate\x18\x07 \x01(\x01\x12\x30\n\rmean_run_time\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cp95_run_time\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0emean_wait_time\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd9\x01\n\x0fGetStatsRequest\x12)\n\x06window\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x08group_by\x18\x02 \x01(\x0e\x32$.portaria.v1.GetStatsRequest.GroupBy\"c\n\x07GroupBy\x12\x18\n\x14GROUP_BY_UNSPECIFIED\x10\x00\x12\x13\n\x0fGROUP_BY_DOMAIN\x10\x01\x12\x12\n\x0eGROUP_BY_QUEUE\x10\x02\x12\x15\n\x11GROUP_BY_JOB_TYPE\x10\x03\"5\n\x10GetStatsResponse\x12!\n\x05stats\x18\x01 \x03(\x0b\x32\x12.portaria.v1.Statsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fportaria/v1/admin_service.proto\x12\x0bportaria.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15portaria/v1/job.proto\"\x86\x02\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\'\n\x08priority\x18\x03 \x01(\x0e\x32\x15.portaria.v1.Priority\x12\x0e\n\x06paused\x18\x04 \x01(\x08\x12\x14\n\x0cpause_reason\x18\x05 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x06 \x01(\x04\x12\x0f\n\x07running\x18\x07 \x01(\x04\x12\x11\n\tscheduled\x18\x08 \x01(\x04\x12\x0f\n\x07\x62locked\x18\t \x01(\x04\x12\x0c\n\x04\x64\x65\x61\x64\x18\n \x01(\x04\x12-\n\noldest_age\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07workers\x18\x0c \x01(\r\",\n\x11ListQueuesRequest\x12\x17\n\x06\x64omain\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\"8\n\x12ListQueuesResponse\x12\"\n\x06queues\x18\x01 \x03(\x0b\x32\x12.portaria.v1.Queue\"v\n\x11PauseQueueRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^[a-z][a-z0-9_]{0,62}:(critical|high|default|low)$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"7\n\x12PauseQueueResponse\x12!\n\x05queue\x18\x01 \x01(\x0b\x32\x12.portaria.v1.Queue\"]\n\x12ResumeQueueRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^[a-z][a-z0-9_]{0,62}:(critical|high|default|low)$\"8\n\x13ResumeQueueResponse\x12!\n\x05queue\x18\x01 \x01(\x0b\x32\x12.portaria.v1.Queue\"\xe2\x01\n\x11PurgeQueueRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^[a-z][a-z0-9_]{0,62}:(critical|high|default|low)$\x12\x13\n\x0b\x64\x65\x61\x64_letter\x18\x02 \x01(\x08\x12\x18\n\x07\x63onfirm\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01\x12\x37\n\nolder_than\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02\x32\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"P\n\x12PurgeQueueResponse\x12\x0e\n\x06purged\x18\x01 \x01(\x04\x12\x11\n\tremaining\x18\x02 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xd4\x05\n\x06Worker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12\x0e\n\x06queues\x18\x05 \x03(\t\x12\x11\n\tjob_types\x18\x06 \x03(\t\x12(\n\x05state\x18\x07 \x01(\x0e\x32\x19.portaria.v1.Worker.State\x12\x17\n\x0frunning_job_ids\x18\x08 \x03(\t\x12\x18\n\x10reserved_job_ids\x18\t \x03(\t\x12\x13\n\x0b\x63pu_percent\x18\n \x01(\x01\x12\x11\n\trss_bytes\x18\x0b \x01(\x04\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsucceeded\x18\x0e \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x0f \x01(\x04\x12,\n\tbusy_time\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x63oncurrency\x18\x11 \x01(\r\x12\x1a\n\x12max_jobs_per_child\x18\x12 \x01(\r\x12\x0f\n\x07version\x18\x13 \x01(\t\x12\x33\n\x08settings\x18\x14 \x03(\x0b\x32!.portaria.v1.Worker.SettingsEntry\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8b\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x0e\n\nSTATE_IDLE\x10\x02\x12\x0e\n\nSTATE_BUSY\x10\x03\x12\x13\n\x0fSTATE_SUSPENDED\x10\x04\x12\x12\n\x0eSTATE_STOPPING\x10\x05\x12\x0e\n\nSTATE_LOST\x10\x06\"g\n\x12ListWorkersRequest\x12\x17\n\x06\x64omain\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18?\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"T\n\x13ListWorkersResponse\x12$\n\x07workers\x18\x01 \x03(\x0b\x32\x13.portaria.v1.Worker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x11StopWorkerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"9\n\x12StopWorkerResponse\x12#\n\x06worker\x18\x01 \x01(\x0b\x32\x13.portaria.v1.Worker\"\xb2\x02\n\x05Stats\x12)\n\x06window\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x11\n\tsubmitted\x18\x03 \x01(\x04\x12\x11\n\tsucceeded\x18\x04 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x04\x12\x0f\n\x07retried\x18\x06 \x01(\x04\x12\x14\n\x0csuccess_rate\x18\x07 \x01(\x01\x12\x30\n\rmean_run_time\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cp95_run_time\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0emean_wait_time\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd9\x01\n\x0fGetStatsRequest\x12)\n\x06window\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x08group_by\x18\x02 \x01(\x0e\x32$.portaria.v1.GetStatsRequest.GroupBy\"c\n\x07GroupBy\x12\x18\n\x14GROUP_BY_UNSPECIFIED\x10\x00\x12\x13\n\x0fGROUP_BY_DOMAIN\x10\x01\x12\x12\n\x0eGROUP_BY_QUEUE\x10\x02\x12\x15\n\x11GROUP_BY_JOB_TYPE\x10\x03\"5\n\x10GetStatsResponse\x12!\n\x05stats\x18\x01 \x03(\x0b\x32\x12.portaria.v1.Stats2\xa9\x03\n\x0c\x41\x64minService\x12R\n\nListQueues\x12\x1e.portaria.v1.ListQueuesRequest\x1a\x1f.portaria.v1.ListQueuesResponse\"\x03\x90\x02\x01\x12M\n\nPauseQueue\x12\x1e.portaria.v1.PauseQueueRequest\x1a\x1f.portaria.v1.PauseQueueResponse\x12P\n\x0bResumeQueue\x12\x1f.portaria.v1.ResumeQueueRequest\x1a .portaria.v1.ResumeQueueResponse\x12M\n\nPurgeQueue\x12\x1e.portaria.v1.PurgeQueueRequest\x1a\x1f.portaria.v1.PurgeQueueResponse\x12U\n\x0bListWorkers\x12\x1f.portaria.v1.ListWorkersRequest\x1a .portaria.v1.ListWorkersResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'portaria.v1.admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTQUEUESREQUEST'].fields_by_name['domain']._loaded_options = None
+  _globals['_LISTQUEUESREQUEST'].fields_by_name['domain']._serialized_options = b'\272H\004r\002\030?'
+  _globals['_PAUSEQUEUEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_PAUSEQUEUEREQUEST'].fields_by_name['name']._serialized_options = b'\272H6r422^[a-z][a-z0-9_]{0,62}:(critical|high|default|low)$'
+  _globals['_PAUSEQUEUEREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_PAUSEQUEUEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_RESUMEQUEUEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_RESUMEQUEUEREQUEST'].fields_by_name['name']._serialized_options = b'\272H6r422^[a-z][a-z0-9_]{0,62}:(critical|high|default|low)$'
+  _globals['_PURGEQUEUEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_PURGEQUEUEREQUEST'].fields_by_name['name']._serialized_options = b'\272H6r422^[a-z][a-z0-9_]{0,62}:(critical|high|default|low)$'
+  _globals['_PURGEQUEUEREQUEST'].fields_by_name['confirm']._loaded_options = None
+  _globals['_PURGEQUEUEREQUEST'].fields_by_name['confirm']._serialized_options = b'\272H\004j\002\010\001'
+  _globals['_PURGEQUEUEREQUEST'].fields_by_name['older_than']._loaded_options = None
+  _globals['_PURGEQUEUEREQUEST'].fields_by_name['older_than']._serialized_options = b'\272H\005\252\001\0022\000'
+  _globals['_PURGEQUEUEREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_PURGEQUEUEREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_WORKER_SETTINGSENTRY']._loaded_options = None
   _globals['_WORKER_SETTINGSENTRY']._serialized_options = b'8\001'
-  _globals['_QUEUE']._serialized_start=137
-  _globals['_QUEUE']._serialized_end=399
-  _globals['_LISTQUEUESREQUEST']._serialized_start=401
-  _globals['_LISTQUEUESREQUEST']._serialized_end=436
-  _globals['_LISTQUEUESRESPONSE']._serialized_start=438
-  _globals['_LISTQUEUESRESPONSE']._serialized_end=494
-  _globals['_PAUSEQUEUEREQUEST']._serialized_start=496
-  _globals['_PAUSEQUEUEREQUEST']._serialized_end=545
-  _globals['_PAUSEQUEUERESPONSE']._serialized_start=547
-  _globals['_PAUSEQUEUERESPONSE']._serialized_end=602
-  _globals['_RESUMEQUEUEREQUEST']._serialized_start=604
-  _globals['_RESUMEQUEUEREQUEST']._serialized_end=638
-  _globals['_RESUMEQUEUERESPONSE']._serialized_start=640
-  _globals['_RESUMEQUEUERESPONSE']._serialized_end=696
-  _globals['_PURGEQUEUEREQUEST']._serialized_start=698
-  _globals['_PURGEQUEUEREQUEST']._serialized_end=816
-  _globals['_PURGEQUEUERESPONSE']._serialized_start=818
-  _globals['_PURGEQUEUERESPONSE']._serialized_end=854
-  _globals['_WORKER']._serialized_start=857
-  _globals['_WORKER']._serialized_end=1581
-  _globals['_WORKER_SETTINGSENTRY']._serialized_start=1392
-  _globals['_WORKER_SETTINGSENTRY']._serialized_end=1439
-  _globals['_WORKER_STATE']._serialized_start=1442
-  _globals['_WORKER_STATE']._serialized_end=1581
-  _globals['_LISTWORKERSREQUEST']._serialized_start=1583
-  _globals['_LISTWORKERSREQUEST']._serialized_end=1658
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=1660
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=1744
-  _globals['_STOPWORKERREQUEST']._serialized_start=1746
-  _globals['_STOPWORKERREQUEST']._serialized_end=1794
-  _globals['_STOPWORKERRESPONSE']._serialized_start=1796
-  _globals['_STOPWORKERRESPONSE']._serialized_end=1853
-  _globals['_STATS']._serialized_start=1856
-  _globals['_STATS']._serialized_end=2162
-  _globals['_GETSTATSREQUEST']._serialized_start=2165
-  _globals['_GETSTATSREQUEST']._serialized_end=2382
-  _globals['_GETSTATSREQUEST_GROUPBY']._serialized_start=2283
-  _globals['_GETSTATSREQUEST_GROUPBY']._serialized_end=2382
-  _globals['_GETSTATSRESPONSE']._serialized_start=2384
-  _globals['_GETSTATSRESPONSE']._serialized_end=2437
+  _globals['_LISTWORKERSREQUEST'].fields_by_name['domain']._loaded_options = None
+  _globals['_LISTWORKERSREQUEST'].fields_by_name['domain']._serialized_options = b'\272H\004r\002\030?'
+  _globals['_LISTWORKERSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTWORKERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTWORKERSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTWORKERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_ADMINSERVICE'].methods_by_name['ListQueues']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListQueues']._serialized_options = b'\220\002\001'
+  _globals['_ADMINSERVICE'].methods_by_name['ListWorkers']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListWorkers']._serialized_options = b'\220\002\001'
+  _globals['_QUEUE']._serialized_start=166
+  _globals['_QUEUE']._serialized_end=428
+  _globals['_LISTQUEUESREQUEST']._serialized_start=430
+  _globals['_LISTQUEUESREQUEST']._serialized_end=474
+  _globals['_LISTQUEUESRESPONSE']._serialized_start=476
+  _globals['_LISTQUEUESRESPONSE']._serialized_end=532
+  _globals['_PAUSEQUEUEREQUEST']._serialized_start=534
+  _globals['_PAUSEQUEUEREQUEST']._serialized_end=652
+  _globals['_PAUSEQUEUERESPONSE']._serialized_start=654
+  _globals['_PAUSEQUEUERESPONSE']._serialized_end=709
+  _globals['_RESUMEQUEUEREQUEST']._serialized_start=711
+  _globals['_RESUMEQUEUEREQUEST']._serialized_end=804
+  _globals['_RESUMEQUEUERESPONSE']._serialized_start=806
+  _globals['_RESUMEQUEUERESPONSE']._serialized_end=862
+  _globals['_PURGEQUEUEREQUEST']._serialized_start=865
+  _globals['_PURGEQUEUEREQUEST']._serialized_end=1091
+  _globals['_PURGEQUEUERESPONSE']._serialized_start=1093
+  _globals['_PURGEQUEUERESPONSE']._serialized_end=1173
+  _globals['_WORKER']._serialized_start=1176
+  _globals['_WORKER']._serialized_end=1900
+  _globals['_WORKER_SETTINGSENTRY']._serialized_start=1711
+  _globals['_WORKER_SETTINGSENTRY']._serialized_end=1758
+  _globals['_WORKER_STATE']._serialized_start=1761
+  _globals['_WORKER_STATE']._serialized_end=1900
+  _globals['_LISTWORKERSREQUEST']._serialized_start=1902
+  _globals['_LISTWORKERSREQUEST']._serialized_end=2005
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=2007
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=2091
+  _globals['_STOPWORKERREQUEST']._serialized_start=2093
+  _globals['_STOPWORKERREQUEST']._serialized_end=2141
+  _globals['_STOPWORKERRESPONSE']._serialized_start=2143
+  _globals['_STOPWORKERRESPONSE']._serialized_end=2200
+  _globals['_STATS']._serialized_start=2203
+  _globals['_STATS']._serialized_end=2509
+  _globals['_GETSTATSREQUEST']._serialized_start=2512
+  _globals['_GETSTATSREQUEST']._serialized_end=2729
+  _globals['_GETSTATSREQUEST_GROUPBY']._serialized_start=2630
+  _globals['_GETSTATSREQUEST_GROUPBY']._serialized_end=2729
+  _globals['_GETSTATSRESPONSE']._serialized_start=2731
+  _globals['_GETSTATSRESPONSE']._serialized_end=2784
+  _globals['_ADMINSERVICE']._serialized_start=2787
+  _globals['_ADMINSERVICE']._serialized_end=3212
 # @@protoc_insertion_point(module_scope)

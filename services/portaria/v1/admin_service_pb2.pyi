@@ -24,11 +24,6 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Queue(_message.Message):
-    """The messages of AdminService, so that their shape is settled. The service itself (ListQueues,
-    PauseQueue, ResumeQueue, PurgeQueue, ListWorkers, StopWorker, GetStats) is declared when it
-    is served.
-    """
-
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -87,6 +82,7 @@ class ListQueuesRequest(_message.Message):
 
     DOMAIN_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
+    """Empty: all."""
     def __init__(
         self,
         *,
@@ -211,13 +207,18 @@ class PurgeQueueRequest(_message.Message):
     DEAD_LETTER_FIELD_NUMBER: _builtins.int
     CONFIRM_FIELD_NUMBER: _builtins.int
     OLDER_THAN_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     dead_letter: _builtins.bool
     """purge the dead-letter instead of the backlog"""
     confirm: _builtins.bool
-    """required"""
+    """Must be true: what is gone is gone."""
+    page_token: _builtins.str
+    """From the answer before, to go on where it ended."""
     @_builtins.property
-    def older_than(self) -> _duration_pb2.Duration: ...
+    def older_than(self) -> _duration_pb2.Duration:
+        """Of the backlog: submitted longer ago than that; of the dead letter: failed longer ago."""
+
     def __init__(
         self,
         *,
@@ -225,10 +226,11 @@ class PurgeQueueRequest(_message.Message):
         dead_letter: _builtins.bool = ...,
         confirm: _builtins.bool = ...,
         older_than: _duration_pb2.Duration | None = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["older_than", b"older_than"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "dead_letter", b"dead_letter", "name", b"name", "older_than", b"older_than"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "dead_letter", b"dead_letter", "name", b"name", "older_than", b"older_than", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,15 +241,22 @@ class PurgeQueueResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PURGED_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     purged: _builtins.int
+    remaining: _builtins.bool
+    """call again, with the token"""
+    next_page_token: _builtins.str
     def __init__(
         self,
         *,
         purged: _builtins.int = ...,
+        remaining: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["purged", b"purged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "purged", b"purged", "remaining", b"remaining"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -394,7 +403,9 @@ class ListWorkersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
+    """Empty: all."""
     page_size: _builtins.int
+    """Default 50; more than 1,000 counts as 1,000."""
     page_token: _builtins.str
     def __init__(
         self,

@@ -53,6 +53,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """resume with the last cursor"""
     ERROR_REASON_MALFORMED_MESSAGE: _ErrorReason.ValueType  # 22
     """the bytes are not such a message"""
+    ERROR_REASON_QUEUE_NOT_FOUND: _ErrorReason.ValueType  # 23
+    """it never had a job, and no worker claims from it"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorInfo.reason, without the prefix; ErrorInfo.domain = "portaria.v1"."""
@@ -88,4 +90,6 @@ ERROR_REASON_SLOW_WATCHER: ErrorReason.ValueType  # 21
 """resume with the last cursor"""
 ERROR_REASON_MALFORMED_MESSAGE: ErrorReason.ValueType  # 22
 """the bytes are not such a message"""
+ERROR_REASON_QUEUE_NOT_FOUND: ErrorReason.ValueType  # 23
+"""it never had a job, and no worker claims from it"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -660,7 +660,9 @@ class Job(_message.Message):
     failures: _builtins.int
     """bounded by max_attempts; attempt counts starts"""
     jobs_ahead: _builtins.int
-    """of a PENDING job: an estimate"""
+    """Of a PENDING job, in its own queue: exactly up to 2,000, beyond that the length of the queue.
+    Not in lists.
+    """
     @_builtins.property
     def progress(self) -> Global___Progress: ...
     @_builtins.property

@@ -130,17 +130,18 @@ class BatchSubmitJobsRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """covers the whole batch"""
+    """As in SubmitJobRequest; covers the whole batch."""
     allow_partial: _builtins.bool
-    """false: all or nothing. true: bad specs are reported by index."""
+    """false: all or nothing. true: bad specs, and those whose unique_key is held, are reported by
+    index; the others are handed in.
+    """
     validate_only: _builtins.bool
+    """Checks everything, writes nothing; good specs have neither id nor error in the answer."""
     @_builtins.property
-    def specs(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.JobSpec]:
-        """1..1000"""
-
+    def specs(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.JobSpec]: ...
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """merged into every spec"""
+        """Put on every job that has no label of that key; they count among its 16."""
 
     def __init__(
         self,
@@ -265,9 +266,7 @@ class BatchGetJobsRequest(_message.Message):
     VIEW_FIELD_NUMBER: _builtins.int
     view: _job_pb2.JobView.ValueType
     @_builtins.property
-    def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """<= 1000"""
-
+    def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -400,7 +399,7 @@ class ListJobsRequest(_message.Message):
     OLDEST_FIRST_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """default 50, coerced to 1000, negative refused"""
+    """Default 50; more than 1,000 counts as 1,000."""
     page_token: _builtins.str
     oldest_first: _builtins.bool
     view: _job_pb2.JobView.ValueType
@@ -432,7 +431,7 @@ class ListJobsResponse(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     cursor: _builtins.str
-    """list-then-watch: pass to Watch"""
+    """List, then watch: from before the first page, and the same on all of them."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]: ...
     def __init__(
@@ -744,12 +743,15 @@ class CancelJobsRequest(_message.Message):
     SELECTOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     force: _builtins.bool
     """kill the child process instead of asking the handler"""
+    page_token: _builtins.str
+    """From an earlier answer; the other fields as they were then."""
     @_builtins.property
     def selector(self) -> Global___JobSelector:
-        """empty selector refused"""
+        """An empty one is refused."""
 
     def __init__(
         self,
@@ -757,10 +759,11 @@ class CancelJobsRequest(_message.Message):
         selector: Global___JobSelector | None = ...,
         reason: _builtins.str = ...,
         force: _builtins.bool = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "reason", b"reason", "selector", b"selector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "page_token", b"page_token", "reason", b"reason", "selector", b"selector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -772,19 +775,22 @@ class CancelJobsResponse(_message.Message):
 
     COUNT_FIELD_NUMBER: _builtins.int
     REMAINING_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """at most 1,000 a call"""
+    """whose state this call changed: at most 1,000"""
     remaining: _builtins.bool
-    """call again"""
+    """call again, with the token"""
+    next_page_token: _builtins.str
     def __init__(
         self,
         *,
         count: _builtins.int = ...,
         remaining: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "remaining", b"remaining"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "next_page_token", b"next_page_token", "remaining", b"remaining"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -797,21 +803,32 @@ class RetryJobsRequest(_message.Message):
     SELECTOR_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     priority: _job_pb2.Priority.ValueType
-    """re-route; unset keeps it"""
+    """Unset keeps it."""
     request_id: _builtins.str
+    """As in SubmitJobRequest: the same one never makes a second copy of a job. Repeated with the same
+    page_token, or none, a call has the same answer; so what remains is asked for by token only.
+    """
+    page_token: _builtins.str
+    """From an earlier answer; the other fields as they were then."""
     @_builtins.property
-    def selector(self) -> Global___JobSelector: ...
+    def selector(self) -> Global___JobSelector:
+        """An empty one is refused. Jobs that succeeded are handed in again only where job_ids or states
+        name them, those that were handed in again already never.
+        """
+
     def __init__(
         self,
         *,
         selector: Global___JobSelector | None = ...,
         priority: _job_pb2.Priority.ValueType = ...,
         request_id: _builtins.str = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["priority", b"priority", "request_id", b"request_id", "selector", b"selector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_token", b"page_token", "priority", b"priority", "request_id", b"request_id", "selector", b"selector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -823,7 +840,10 @@ class RetryJobsResponse(_message.Message):
 
     RESULTS_FIELD_NUMBER: _builtins.int
     REMAINING_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     remaining: _builtins.bool
+    """call again, with the token"""
+    next_page_token: _builtins.str
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetryResult]:
         """at most 1,000 a call"""
@@ -833,10 +853,11 @@ class RetryJobsResponse(_message.Message):
         *,
         results: _abc.Iterable[Global___RetryResult] | None = ...,
         remaining: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["remaining", b"remaining", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "remaining", b"remaining", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -844,6 +865,10 @@ Global___RetryJobsResponse: _TypeAlias = RetryJobsResponse  # noqa: Y015
 
 @_typing.final
 class RetryResult(_message.Message):
+    """A copy runs as soon as it can. A start_before_time or deadline that has passed is moved: it is as
+    far ahead as it was when the job was to run first, at least 1 min.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_ID_FIELD_NUMBER: _builtins.int
@@ -852,7 +877,12 @@ class RetryResult(_message.Message):
     job_id: _builtins.str
     new_job_id: _builtins.str
     @_builtins.property
-    def error(self) -> _status_pb2.Status: ...
+    def error(self) -> _status_pb2.Status:
+        """JOB_NOT_FOUND; NOT_RETRYABLE: not done, or handed in again already (metadata: job_id);
+        UNIQUE_KEY_HELD (metadata: job_id); REQUEST_ID_REUSED: with another priority;
+        INVALID_REQUEST and UNKNOWN_JOB_TYPE: its type has changed since.
+        """
+
     def __init__(
         self,
         *,
@@ -875,16 +905,22 @@ class DeleteJobsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SELECTOR_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """From an earlier answer; the other fields as they were then."""
     @_builtins.property
-    def selector(self) -> Global___JobSelector: ...
+    def selector(self) -> Global___JobSelector:
+        """An empty one is refused. Jobs that are not done are passed over."""
+
     def __init__(
         self,
         *,
         selector: Global___JobSelector | None = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_token", b"page_token", "selector", b"selector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -896,17 +932,22 @@ class DeleteJobsResponse(_message.Message):
 
     COUNT_FIELD_NUMBER: _builtins.int
     REMAINING_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     count: _builtins.int
+    """at most 1,000 a call"""
     remaining: _builtins.bool
+    """call again, with the token"""
+    next_page_token: _builtins.str
     def __init__(
         self,
         *,
         count: _builtins.int = ...,
         remaining: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "remaining", b"remaining"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "next_page_token", b"next_page_token", "remaining", b"remaining"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -921,6 +962,7 @@ class ListJobTypesRequest(_message.Message):
     DOMAIN_FIELD_NUMBER: _builtins.int
     INCLUDE_DESCRIPTORS_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
+    """Empty: all."""
     include_descriptors: _builtins.bool
     """Also return the FileDescriptorSet to build a payload without stubs."""
     def __init__(
@@ -1012,8 +1054,11 @@ class UpdateJobRequest(_message.Message):
     RUN_TIME_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     priority: _job_pb2.Priority.ValueType
+    """Unset keeps it."""
     @_builtins.property
-    def run_time(self) -> _timestamp_pb2.Timestamp: ...
+    def run_time(self) -> _timestamp_pb2.Timestamp:
+        """As in SubmitOptions: one in the past means now. Before start_before_time and deadline."""
+
     def __init__(
         self,
         *,

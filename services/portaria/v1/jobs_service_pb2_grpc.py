@@ -33,9 +33,6 @@ class JobsServiceStub:
     same request_id finds out
     INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
     An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
-
-    The messages of BatchSubmitJobs, BatchGetJobs, ListJobs, UpdateJob, CancelJobs, RetryJobs,
-    DeleteJobs and ListJobTypes are settled below; the RPCs join the service when they are served.
     """
 
     def __init__(self, channel):
@@ -49,10 +46,25 @@ class JobsServiceStub:
                 request_serializer=portaria_dot_v1_dot_jobs__service__pb2.SubmitJobRequest.SerializeToString,
                 response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.SubmitJobResponse.FromString,
                 _registered_method=True)
+        self.BatchSubmitJobs = channel.unary_unary(
+                '/portaria.v1.JobsService/BatchSubmitJobs',
+                request_serializer=portaria_dot_v1_dot_jobs__service__pb2.BatchSubmitJobsRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.BatchSubmitJobsResponse.FromString,
+                _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/portaria.v1.JobsService/GetJob',
                 request_serializer=portaria_dot_v1_dot_jobs__service__pb2.GetJobRequest.SerializeToString,
                 response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.GetJobResponse.FromString,
+                _registered_method=True)
+        self.BatchGetJobs = channel.unary_unary(
+                '/portaria.v1.JobsService/BatchGetJobs',
+                request_serializer=portaria_dot_v1_dot_jobs__service__pb2.BatchGetJobsRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.BatchGetJobsResponse.FromString,
+                _registered_method=True)
+        self.ListJobs = channel.unary_unary(
+                '/portaria.v1.JobsService/ListJobs',
+                request_serializer=portaria_dot_v1_dot_jobs__service__pb2.ListJobsRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
         self.WaitJob = channel.unary_unary(
                 '/portaria.v1.JobsService/WaitJob',
@@ -64,6 +76,31 @@ class JobsServiceStub:
                 request_serializer=portaria_dot_v1_dot_jobs__service__pb2.WatchJobsRequest.SerializeToString,
                 response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.WatchJobsResponse.FromString,
                 _registered_method=True)
+        self.UpdateJob = channel.unary_unary(
+                '/portaria.v1.JobsService/UpdateJob',
+                request_serializer=portaria_dot_v1_dot_jobs__service__pb2.UpdateJobRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.UpdateJobResponse.FromString,
+                _registered_method=True)
+        self.CancelJobs = channel.unary_unary(
+                '/portaria.v1.JobsService/CancelJobs',
+                request_serializer=portaria_dot_v1_dot_jobs__service__pb2.CancelJobsRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.CancelJobsResponse.FromString,
+                _registered_method=True)
+        self.RetryJobs = channel.unary_unary(
+                '/portaria.v1.JobsService/RetryJobs',
+                request_serializer=portaria_dot_v1_dot_jobs__service__pb2.RetryJobsRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.RetryJobsResponse.FromString,
+                _registered_method=True)
+        self.DeleteJobs = channel.unary_unary(
+                '/portaria.v1.JobsService/DeleteJobs',
+                request_serializer=portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsResponse.FromString,
+                _registered_method=True)
+        self.ListJobTypes = channel.unary_unary(
+                '/portaria.v1.JobsService/ListJobTypes',
+                request_serializer=portaria_dot_v1_dot_jobs__service__pb2.ListJobTypesRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.ListJobTypesResponse.FromString,
+                _registered_method=True)
 
 
 class JobsServiceServicer:
@@ -74,9 +111,6 @@ class JobsServiceServicer:
     same request_id finds out
     INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
     An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
-
-    The messages of BatchSubmitJobs, BatchGetJobs, ListJobs, UpdateJob, CancelJobs, RetryJobs,
-    DeleteJobs and ListJobTypes are settled below; the RPCs join the service when they are served.
     """
 
     def SubmitJob(self, request, context):
@@ -89,9 +123,36 @@ class JobsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchSubmitJobs(self, request, context):
+        """Hands in up to 1,000 jobs, at most 3 MiB, under one request_id; answers once all are durable.
+        All or nothing as seen from outside, unless allow_partial.
+        ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for another batch
+        UNIQUE_KEY_HELD: another open job holds the unique_key of one of them
+        RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; repeat with the same request_id
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetJob(self, request, context):
         """The present state of one job.
         NOT_FOUND  no such job, or it was purged
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetJobs(self, request, context):
+        """The present state of up to 1,000 jobs, each once, in the order of the request; missing ones
+        apart. More than 3.5 MiB of jobs are refused: job_ids TOO_LARGE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobs(self, request, context):
+        """The jobs that a selector selects, newest first, in pages. A page may be short and still have a
+        token: the search is bounded, too. The cursor is for a watch of what follows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +176,43 @@ class JobsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateJob(self, request, context):
+        """Moves a job that waits to another priority, another moment, or both.
+        NOT_FOUND            no such job, or it was purged
+        FAILED_PRECONDITION  ALREADY_BEGUN: a worker holds it, it is done, or it waits for other jobs
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelJobs(self, request, context):
+        """Cancels what waits, asks what runs to end (with force: kills it); what is done stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryJobs(self, request, context):
+        """Hands in done jobs again, as new ones (retried_from, retried_as).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJobs(self, request, context):
+        """Forgets jobs that are done. Their request_ids are kept: a repeated submit finds out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobTypes(self, request, context):
+        """The job types that this door accepts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -123,10 +221,25 @@ def add_JobsServiceServicer_to_server(servicer, server):
                     request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.SubmitJobRequest.FromString,
                     response_serializer=portaria_dot_v1_dot_jobs__service__pb2.SubmitJobResponse.SerializeToString,
             ),
+            'BatchSubmitJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSubmitJobs,
+                    request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.BatchSubmitJobsRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_jobs__service__pb2.BatchSubmitJobsResponse.SerializeToString,
+            ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
                     request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.GetJobRequest.FromString,
                     response_serializer=portaria_dot_v1_dot_jobs__service__pb2.GetJobResponse.SerializeToString,
+            ),
+            'BatchGetJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetJobs,
+                    request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.BatchGetJobsRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_jobs__service__pb2.BatchGetJobsResponse.SerializeToString,
+            ),
+            'ListJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobs,
+                    request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.ListJobsRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_jobs__service__pb2.ListJobsResponse.SerializeToString,
             ),
             'WaitJob': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitJob,
@@ -137,6 +250,31 @@ def add_JobsServiceServicer_to_server(servicer, server):
                     servicer.WatchJobs,
                     request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.WatchJobsRequest.FromString,
                     response_serializer=portaria_dot_v1_dot_jobs__service__pb2.WatchJobsResponse.SerializeToString,
+            ),
+            'UpdateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateJob,
+                    request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.UpdateJobRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_jobs__service__pb2.UpdateJobResponse.SerializeToString,
+            ),
+            'CancelJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJobs,
+                    request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.CancelJobsRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_jobs__service__pb2.CancelJobsResponse.SerializeToString,
+            ),
+            'RetryJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryJobs,
+                    request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.RetryJobsRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_jobs__service__pb2.RetryJobsResponse.SerializeToString,
+            ),
+            'DeleteJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJobs,
+                    request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsResponse.SerializeToString,
+            ),
+            'ListJobTypes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobTypes,
+                    request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.ListJobTypesRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_jobs__service__pb2.ListJobTypesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -154,9 +292,6 @@ class JobsService:
     same request_id finds out
     INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
     An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
-
-    The messages of BatchSubmitJobs, BatchGetJobs, ListJobs, UpdateJob, CancelJobs, RetryJobs,
-    DeleteJobs and ListJobTypes are settled below; the RPCs join the service when they are served.
     """
 
     @staticmethod
@@ -187,6 +322,33 @@ class JobsService:
             _registered_method=True)
 
     @staticmethod
+    def BatchSubmitJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/BatchSubmitJobs',
+            portaria_dot_v1_dot_jobs__service__pb2.BatchSubmitJobsRequest.SerializeToString,
+            portaria_dot_v1_dot_jobs__service__pb2.BatchSubmitJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetJob(request,
             target,
             options=(),
@@ -203,6 +365,60 @@ class JobsService:
             '/portaria.v1.JobsService/GetJob',
             portaria_dot_v1_dot_jobs__service__pb2.GetJobRequest.SerializeToString,
             portaria_dot_v1_dot_jobs__service__pb2.GetJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/BatchGetJobs',
+            portaria_dot_v1_dot_jobs__service__pb2.BatchGetJobsRequest.SerializeToString,
+            portaria_dot_v1_dot_jobs__service__pb2.BatchGetJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/ListJobs',
+            portaria_dot_v1_dot_jobs__service__pb2.ListJobsRequest.SerializeToString,
+            portaria_dot_v1_dot_jobs__service__pb2.ListJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -257,6 +473,141 @@ class JobsService:
             '/portaria.v1.JobsService/WatchJobs',
             portaria_dot_v1_dot_jobs__service__pb2.WatchJobsRequest.SerializeToString,
             portaria_dot_v1_dot_jobs__service__pb2.WatchJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/UpdateJob',
+            portaria_dot_v1_dot_jobs__service__pb2.UpdateJobRequest.SerializeToString,
+            portaria_dot_v1_dot_jobs__service__pb2.UpdateJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/CancelJobs',
+            portaria_dot_v1_dot_jobs__service__pb2.CancelJobsRequest.SerializeToString,
+            portaria_dot_v1_dot_jobs__service__pb2.CancelJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/RetryJobs',
+            portaria_dot_v1_dot_jobs__service__pb2.RetryJobsRequest.SerializeToString,
+            portaria_dot_v1_dot_jobs__service__pb2.RetryJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/DeleteJobs',
+            portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsRequest.SerializeToString,
+            portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobTypes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/ListJobTypes',
+            portaria_dot_v1_dot_jobs__service__pb2.ListJobTypesRequest.SerializeToString,
+            portaria_dot_v1_dot_jobs__service__pb2.ListJobTypesResponse.FromString,
             options,
             channel_credentials,
             insecure,

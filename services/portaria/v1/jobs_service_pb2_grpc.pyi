@@ -34,9 +34,6 @@ class JobsServiceStub:
                           same request_id finds out
       INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
     An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
-
-    The messages of BatchSubmitJobs, BatchGetJobs, ListJobs, UpdateJob, CancelJobs, RetryJobs,
-    DeleteJobs and ListJobTypes are settled below; the RPCs join the service when they are served.
     """
 
     @_typing.overload
@@ -49,9 +46,24 @@ class JobsServiceStub:
                           UNIQUE_KEY_HELD: another open job holds the unique_key
       RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; nothing was written
     """
+    BatchSubmitJobs: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.BatchSubmitJobsRequest, _jobs_service_pb2.BatchSubmitJobsResponse]
+    """Hands in up to 1,000 jobs, at most 3 MiB, under one request_id; answers once all are durable.
+    All or nothing as seen from outside, unless allow_partial.
+      ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for another batch
+                          UNIQUE_KEY_HELD: another open job holds the unique_key of one of them
+      RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; repeat with the same request_id
+    """
     GetJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.GetJobRequest, _jobs_service_pb2.GetJobResponse]
     """The present state of one job.
       NOT_FOUND  no such job, or it was purged
+    """
+    BatchGetJobs: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.BatchGetJobsRequest, _jobs_service_pb2.BatchGetJobsResponse]
+    """The present state of up to 1,000 jobs, each once, in the order of the request; missing ones
+    apart. More than 3.5 MiB of jobs are refused: job_ids TOO_LARGE.
+    """
+    ListJobs: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.ListJobsRequest, _jobs_service_pb2.ListJobsResponse]
+    """The jobs that a selector selects, newest first, in pages. A page may be short and still have a
+    token: the search is bounded, too. The cursor is for a watch of what follows.
     """
     WaitJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.WaitJobRequest, _jobs_service_pb2.WaitJobResponse]
     """Long poll: answers when the job is done, or at the timeout with its state then.
@@ -63,6 +75,19 @@ class JobsServiceStub:
       NOT_FOUND     an explicit id is unknown (with several ids: a `removed` event instead)
       OUT_OF_RANGE  CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
     """
+    UpdateJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.UpdateJobRequest, _jobs_service_pb2.UpdateJobResponse]
+    """Moves a job that waits to another priority, another moment, or both.
+      NOT_FOUND            no such job, or it was purged
+      FAILED_PRECONDITION  ALREADY_BEGUN: a worker holds it, it is done, or it waits for other jobs
+    """
+    CancelJobs: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.CancelJobsRequest, _jobs_service_pb2.CancelJobsResponse]
+    """Cancels what waits, asks what runs to end (with force: kills it); what is done stays as it is."""
+    RetryJobs: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.RetryJobsRequest, _jobs_service_pb2.RetryJobsResponse]
+    """Hands in done jobs again, as new ones (retried_from, retried_as)."""
+    DeleteJobs: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.DeleteJobsRequest, _jobs_service_pb2.DeleteJobsResponse]
+    """Forgets jobs that are done. Their request_ids are kept: a repeated submit finds out."""
+    ListJobTypes: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.ListJobTypesRequest, _jobs_service_pb2.ListJobTypesResponse]
+    """The job types that this door accepts."""
 
 @_typing.type_check_only
 class JobsServiceAsyncStub(JobsServiceStub):
@@ -73,9 +98,6 @@ class JobsServiceAsyncStub(JobsServiceStub):
                           same request_id finds out
       INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
     An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
-
-    The messages of BatchSubmitJobs, BatchGetJobs, ListJobs, UpdateJob, CancelJobs, RetryJobs,
-    DeleteJobs and ListJobTypes are settled below; the RPCs join the service when they are served.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -85,9 +107,24 @@ class JobsServiceAsyncStub(JobsServiceStub):
                           UNIQUE_KEY_HELD: another open job holds the unique_key
       RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; nothing was written
     """
+    BatchSubmitJobs: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.BatchSubmitJobsRequest, _jobs_service_pb2.BatchSubmitJobsResponse]  # type: ignore[assignment]
+    """Hands in up to 1,000 jobs, at most 3 MiB, under one request_id; answers once all are durable.
+    All or nothing as seen from outside, unless allow_partial.
+      ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for another batch
+                          UNIQUE_KEY_HELD: another open job holds the unique_key of one of them
+      RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; repeat with the same request_id
+    """
     GetJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.GetJobRequest, _jobs_service_pb2.GetJobResponse]  # type: ignore[assignment]
     """The present state of one job.
       NOT_FOUND  no such job, or it was purged
+    """
+    BatchGetJobs: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.BatchGetJobsRequest, _jobs_service_pb2.BatchGetJobsResponse]  # type: ignore[assignment]
+    """The present state of up to 1,000 jobs, each once, in the order of the request; missing ones
+    apart. More than 3.5 MiB of jobs are refused: job_ids TOO_LARGE.
+    """
+    ListJobs: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.ListJobsRequest, _jobs_service_pb2.ListJobsResponse]  # type: ignore[assignment]
+    """The jobs that a selector selects, newest first, in pages. A page may be short and still have a
+    token: the search is bounded, too. The cursor is for a watch of what follows.
     """
     WaitJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.WaitJobRequest, _jobs_service_pb2.WaitJobResponse]  # type: ignore[assignment]
     """Long poll: answers when the job is done, or at the timeout with its state then.
@@ -99,6 +136,19 @@ class JobsServiceAsyncStub(JobsServiceStub):
       NOT_FOUND     an explicit id is unknown (with several ids: a `removed` event instead)
       OUT_OF_RANGE  CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
     """
+    UpdateJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.UpdateJobRequest, _jobs_service_pb2.UpdateJobResponse]  # type: ignore[assignment]
+    """Moves a job that waits to another priority, another moment, or both.
+      NOT_FOUND            no such job, or it was purged
+      FAILED_PRECONDITION  ALREADY_BEGUN: a worker holds it, it is done, or it waits for other jobs
+    """
+    CancelJobs: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.CancelJobsRequest, _jobs_service_pb2.CancelJobsResponse]  # type: ignore[assignment]
+    """Cancels what waits, asks what runs to end (with force: kills it); what is done stays as it is."""
+    RetryJobs: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.RetryJobsRequest, _jobs_service_pb2.RetryJobsResponse]  # type: ignore[assignment]
+    """Hands in done jobs again, as new ones (retried_from, retried_as)."""
+    DeleteJobs: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.DeleteJobsRequest, _jobs_service_pb2.DeleteJobsResponse]  # type: ignore[assignment]
+    """Forgets jobs that are done. Their request_ids are kept: a repeated submit finds out."""
+    ListJobTypes: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.ListJobTypesRequest, _jobs_service_pb2.ListJobTypesResponse]  # type: ignore[assignment]
+    """The job types that this door accepts."""
 
 class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
     """The front door. Every RPC may also answer:
@@ -108,9 +158,6 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
                           same request_id finds out
       INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
     An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
-
-    The messages of BatchSubmitJobs, BatchGetJobs, ListJobs, UpdateJob, CancelJobs, RetryJobs,
-    DeleteJobs and ListJobTypes are settled below; the RPCs join the service when they are served.
     """
 
     @_abc_1.abstractmethod
@@ -126,6 +173,19 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def BatchSubmitJobs(
+        self,
+        request: _jobs_service_pb2.BatchSubmitJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_service_pb2.BatchSubmitJobsResponse, _abc.Awaitable[_jobs_service_pb2.BatchSubmitJobsResponse]]:
+        """Hands in up to 1,000 jobs, at most 3 MiB, under one request_id; answers once all are durable.
+        All or nothing as seen from outside, unless allow_partial.
+          ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for another batch
+                              UNIQUE_KEY_HELD: another open job holds the unique_key of one of them
+          RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; repeat with the same request_id
+        """
+
+    @_abc_1.abstractmethod
     def GetJob(
         self,
         request: _jobs_service_pb2.GetJobRequest,
@@ -133,6 +193,26 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_jobs_service_pb2.GetJobResponse, _abc.Awaitable[_jobs_service_pb2.GetJobResponse]]:
         """The present state of one job.
           NOT_FOUND  no such job, or it was purged
+        """
+
+    @_abc_1.abstractmethod
+    def BatchGetJobs(
+        self,
+        request: _jobs_service_pb2.BatchGetJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_service_pb2.BatchGetJobsResponse, _abc.Awaitable[_jobs_service_pb2.BatchGetJobsResponse]]:
+        """The present state of up to 1,000 jobs, each once, in the order of the request; missing ones
+        apart. More than 3.5 MiB of jobs are refused: job_ids TOO_LARGE.
+        """
+
+    @_abc_1.abstractmethod
+    def ListJobs(
+        self,
+        request: _jobs_service_pb2.ListJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_service_pb2.ListJobsResponse, _abc.Awaitable[_jobs_service_pb2.ListJobsResponse]]:
+        """The jobs that a selector selects, newest first, in pages. A page may be short and still have a
+        token: the search is bounded, too. The cursor is for a watch of what follows.
         """
 
     @_abc_1.abstractmethod
@@ -156,5 +236,48 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
           NOT_FOUND     an explicit id is unknown (with several ids: a `removed` event instead)
           OUT_OF_RANGE  CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
         """
+
+    @_abc_1.abstractmethod
+    def UpdateJob(
+        self,
+        request: _jobs_service_pb2.UpdateJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_service_pb2.UpdateJobResponse, _abc.Awaitable[_jobs_service_pb2.UpdateJobResponse]]:
+        """Moves a job that waits to another priority, another moment, or both.
+          NOT_FOUND            no such job, or it was purged
+          FAILED_PRECONDITION  ALREADY_BEGUN: a worker holds it, it is done, or it waits for other jobs
+        """
+
+    @_abc_1.abstractmethod
+    def CancelJobs(
+        self,
+        request: _jobs_service_pb2.CancelJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_service_pb2.CancelJobsResponse, _abc.Awaitable[_jobs_service_pb2.CancelJobsResponse]]:
+        """Cancels what waits, asks what runs to end (with force: kills it); what is done stays as it is."""
+
+    @_abc_1.abstractmethod
+    def RetryJobs(
+        self,
+        request: _jobs_service_pb2.RetryJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_service_pb2.RetryJobsResponse, _abc.Awaitable[_jobs_service_pb2.RetryJobsResponse]]:
+        """Hands in done jobs again, as new ones (retried_from, retried_as)."""
+
+    @_abc_1.abstractmethod
+    def DeleteJobs(
+        self,
+        request: _jobs_service_pb2.DeleteJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_service_pb2.DeleteJobsResponse, _abc.Awaitable[_jobs_service_pb2.DeleteJobsResponse]]:
+        """Forgets jobs that are done. Their request_ids are kept: a repeated submit finds out."""
+
+    @_abc_1.abstractmethod
+    def ListJobTypes(
+        self,
+        request: _jobs_service_pb2.ListJobTypesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_service_pb2.ListJobTypesResponse, _abc.Awaitable[_jobs_service_pb2.ListJobTypesResponse]]:
+        """The job types that this door accepts."""
 
 def add_JobsServiceServicer_to_server(servicer: JobsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

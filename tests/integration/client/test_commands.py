@@ -64,6 +64,44 @@ def test_a_submit_answers_with_the_id_at_once(portaria):
     assert answer["job"]["job_id"] in first.stdout
 
 
+def test_lines_are_handed_in_together(portaria, stack, tmp_path):
+    """Ids on stdout in the order of the lines; bad lines on stderr with their numbers, exit 2."""
+    good = tmp_path / "good.jsonl"
+    good.write_text("".join(f'{{"text": "{number}"}}\n' for number in range(1500)))
+    mixed = '{"to": "ana@example.com", "template": "welcome"}\n\n{"to": "ana@"\n'
+    mixed += '{"to": "ana@", "template": "wellcome"}\n'
+    words = ("--lines", "--label", "run=7", "--request-id", "r1")
+
+    all_good = portaria("submit", "Echo", *words, "--file", str(good))
+    again = portaria("submit", "Echo", *words, "--output", "json", stdin=good.read_text())
+    some_bad = portaria("submit", "SendEmail", "--lines", stdin=mixed)
+
+    ids = all_good.stdout.split()
+    assert (all_good.returncode, all_good.stderr) == (0, "1500 jobs handed in\n")
+    assert [json.loads(line)["job_id"] for line in again.stdout.splitlines()] == ids
+    assert [key for key in ids if not stack.redis.exists(f"rq:job:{key}")] == []
+    assert len(set(ids)) == 1500
+    assert dict(stack.client.get(ids[0]).labels) == {"run": "7"}
+    assert (some_bad.returncode, len(some_bad.stdout.split())) == (2, 1)
+    assert some_bad.stderr == (
+        "line 3:\n"
+        "  payload   not JSON: Expecting ',' delimiter at line 2, column 1\n"
+        "line 4:\n"
+        '  to         "ana@" is not one e-mail address\n'
+        '  template   no template "wellcome"; did you mean "welcome"?\n'
+        "1 job handed in, 2 refused\n"
+    )
+
+
+def test_lines_exclude_what_is_about_one_job(portaria):
+    """A usage error that says so."""
+    for words in (("--json", "{}"), ("--watch",), ("--wait",)):
+        done = portaria("submit", "Echo", "--lines", *words, stdin="{}")
+
+        assert done.returncode == 2
+        assert "--lines excludes --json, --watch and --wait" in done.stderr
+
+
 def test_waiting_ends_with_result_and_exit_code(portaria, stack):
     """0 with the result as JSON; 1 with the reason."""
     stack.worker("lab")

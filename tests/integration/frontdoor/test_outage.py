@@ -18,9 +18,20 @@ from integration.frontdoor.proxy import Proxy
 from integration.frontdoor.watching import Watch
 from portaria.settings import Settings
 from portaria.up.redis_server import RedisServer
+from portaria.v1.admin_service_pb2 import (
+    ListQueuesRequest,
+    ListWorkersRequest,
+    PauseQueueRequest,
+    PurgeQueueRequest,
+)
+from portaria.v1.admin_service_pb2_grpc import AdminServiceStub
 from portaria.v1.jobs_service_pb2 import (
+    CancelJobsRequest,
+    DeleteJobsRequest,
     GetJobRequest,
     JobSelector,
+    RetryJobsRequest,
+    UpdateJobRequest,
     WaitJobRequest,
     WatchJobsRequest,
 )
@@ -33,12 +44,26 @@ OUTAGES: dict[str, Callable[[RedisServer], None]] = {
 
 
 def _calls(door: Door) -> list[tuple[Any, Any]]:
-    job_id = str(uuid.uuid4())
+    job_id, admin = str(uuid.uuid4()), AdminServiceStub(door.channel)
     return [
         (door.jobs.SubmitJob, submission()),
         (door.jobs.GetJob, GetJobRequest(job_id=job_id)),
         (door.jobs.WaitJob, WaitJobRequest(job_id=job_id)),
         (door.jobs.WatchJobs, WatchJobsRequest(selector=JobSelector(job_ids=[job_id]))),
+        (door.jobs.UpdateJob, UpdateJobRequest(job_id=job_id, priority="PRIORITY_LOW")),
+        (door.jobs.CancelJobs, CancelJobsRequest(selector=JobSelector(job_ids=[job_id]))),
+        (door.jobs.DeleteJobs, DeleteJobsRequest(selector=JobSelector(domains=["mail"]))),
+        (
+            door.jobs.RetryJobs,
+            RetryJobsRequest(
+                selector=JobSelector(domains=["mail"]),
+                request_id="r1",
+            ),
+        ),
+        (admin.ListQueues, ListQueuesRequest()),
+        (admin.ListWorkers, ListWorkersRequest()),
+        (admin.PauseQueue, PauseQueueRequest(name="mail:high")),
+        (admin.PurgeQueue, PurgeQueueRequest(name="mail:high", confirm=True)),
     ]
 
 

@@ -67,7 +67,8 @@ def test_the_answer_is_the_job_as_get_job_shows_it(door: Door) -> None:
     for moment in ("create_time", "update_time"):
         skew = getattr(stored, moment).ToDatetime() - getattr(answered, moment).ToDatetime()
         assert abs(skew.total_seconds()) < 1
-    for differs in ("create_time", "update_time", "cursor"):
+    # Why it waits is looked up for readers only: here, that nobody would run it.
+    for differs in ("create_time", "update_time", "cursor", "pending_reason"):
         stored.ClearField(differs)
         answered.ClearField(differs)
     assert stored == answered
@@ -147,7 +148,7 @@ def test_a_delayed_job_waits(door: Door) -> None:
     assert (
         ready.state,
         ready.pending_reason,
-    ) == (JOB_STATE_PENDING, job_pb2.PENDING_REASON_QUEUED)
+    ) == (JOB_STATE_PENDING, job_pb2.PENDING_REASON_NO_WORKER)
 
 
 def test_only_the_first_four_labels_are_indexed_and_all_are_shown(door: Door) -> None:

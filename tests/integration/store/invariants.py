@@ -23,6 +23,7 @@ _STAYS = (
     b"portaria:reaper",
     b"portaria:audit",
     b"portaria:namespaces",
+    b"portaria:paused",
     b"rq:queues",
     b"rq:worker:",
 )
@@ -50,7 +51,7 @@ def unreachable(kernel: Kernel) -> list[str]:
     return [
         f"{job_id}: {job['state']}, held by {job['hold']!r}, is nowhere"
         for job_id, job in jobs(kernel.redis).items()
-        if kernel.redis.exists(job["request"]) and not _is_reachable(kernel, job_id, job)
+        if _counts(kernel, job) and not _is_reachable(kernel, job_id, job)
     ]
 
 
@@ -60,13 +61,15 @@ def astray(kernel: Kernel) -> list[str]:
     present = jobs(kernel.redis)
     wrong += [f"{job_id}: vanished, and nobody was told" for job_id in _vanished(kernel, present)]
     for job_id, job in present.items():
+        if _waits_for_its_batch(job):
+            continue  # nobody was told of it
         told = kernel.told(job_id)
         if not told or told[-1] != job["state"]:
             wrong.append(f"{job_id}: is {job['state']}, told were {told}")
         ends = set(told) & {str(state) for state in TERMINAL}
         if len(ends) > 1:
             wrong.append(f"{job_id}: two ends were told: {ends}")
-        if job["state"] in ends and kernel.redis.ttl(job["request"]) <= 0:
+        if job["state"] in ends and job["request"] and kernel.redis.ttl(job["request"]) <= 0:
             wrong.append(f"{job_id}: its request record never ends")
         if "cursor" not in job:
             wrong.append(f"{job_id}: was never placed")
@@ -78,7 +81,13 @@ def astray(kernel: Kernel) -> list[str]:
 def leftovers(kernel: Kernel) -> list[str]:
     """Entries of registries that nothing would ever remove, once every job is purged."""
     names: Any = kernel.redis.keys("*")
-    return [name.decode() for name in sorted(names) if not name.startswith(_STAYS)]
+    kept = [name for name in names if not name.startswith(_STAYS)]
+    # The record of a batch whose jobs have all ended expires.
+    return [
+        name.decode()
+        for name in sorted(kept)
+        if not (name.startswith(b"portaria:batch:") and kernel.redis.ttl(name) > 0)
+    ]
 
 
 def _vanished(kernel: Kernel, present: dict[str, Hash]) -> list[str]:
@@ -86,7 +95,19 @@ def _vanished(kernel: Kernel, present: dict[str, Hash]) -> list[str]:
     return [job_id for job_id in sorted(gone) if kernel.told(job_id)[-1] != REMOVED]
 
 
+def _counts(kernel: Kernel, job: Hash) -> bool:
+    """Whether anybody may count on a job; the record of a batch stands for all of its jobs."""
+    return not job["request"] or bool(kernel.redis.exists(job["request"]))
+
+
+def _waits_for_its_batch(job: Hash) -> bool:
+    return job["state"] == State.BLOCKED and not job["request"] and "cursor" not in job
+
+
 def _is_reachable(kernel: Kernel, job_id: str, job: Hash) -> bool:
+    if not job["request"] and "cursor" not in job:
+        # Its batch is removed or placed, whichever it has come to.
+        return kernel.redis.zscore(keys.BATCHES, job["tag"].split(" ")[3]) is not None
     match State(job["state"]):
         case State.PENDING if "cursor" not in job:
             return True  # not acknowledged: the request record makes the repeat place it

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from conformance.batches import HandIn
 from conformance.kernel import (
     CRASHED,
     DOUBT,
@@ -22,6 +23,7 @@ from conformance.kernel import (
     wip,
 )
 from portaria.store import Claim, Finished, Verdict, calls, keys
+from portaria.store.batch import settle
 from portaria.store.calls import Call
 
 NOOP, OTHER = "acme_jobs.lab.v1.Noop", "acme_jobs.lab.v1.Other"
@@ -59,6 +61,91 @@ def submit_with_everything(kernel: Kernel) -> Call[Any]:
 def submit_again(kernel: Kernel) -> Call[Any]:
     kernel.submit("j1")
     return calls.submit(submission("j2", request_id="r-j1"))
+
+
+def _batch(kernel: Kernel, size: int = 3) -> HandIn:
+    """A key, a moment, limits, and labels."""
+    change: dict[int, dict[str, Any]] = {
+        0: {"unique_key": "k", "labels": [("a", "1")]},
+        1: {"delay_ms": 60_000, "deadline_ms": FAR_OFF},
+        2: {"unique_key": "k2", "before_ms": FAR_OFF},
+    }
+    return HandIn(kernel, size, change=change)
+
+
+def submit_a_batch(kernel: Kernel) -> Call[Any]:
+    return _batch(kernel).call(0, 3)
+
+
+def submit_a_batch_again(kernel: Kernel) -> Call[Any]:
+    _batch(kernel).write(0, 3)
+    return _batch(kernel).call(0, 3)
+
+
+def submit_a_batch_beside_a_unique_key(kernel: Kernel) -> Call[Any]:
+    kernel.submit("holder", unique_key="k2")
+    return HandIn(
+        kernel, 3, change={0: {"unique_key": "k2", "use_existing": True}, 1: {"unique_key": "k2"}},
+        partial=True,
+    ).call(0, 3)  # fmt: skip
+
+
+def submit_the_first_slice(kernel: Kernel) -> Call[Any]:
+    return _batch(kernel).call(0, 2)
+
+
+def submit_the_last_slice(kernel: Kernel) -> Call[Any]:
+    batch = _batch(kernel)
+    batch.write(0, 1)
+    return batch.call(1, 3)
+
+
+def submit_a_slice_beside_a_unique_key(kernel: Kernel) -> Call[Any]:
+    kernel.submit("holder", unique_key="k2")
+    batch = _batch(kernel)
+    batch.write(0, 2)
+    return batch.call(2, 3)
+
+
+def place_a_batch(kernel: Kernel) -> Call[Any]:
+    batch = _batch(kernel)
+    batch.write(0, 1)
+    batch.write(1, 3)
+    return batch.call(3, 3)
+
+
+def _settle(kernel: Kernel, batch: HandIn) -> Call[Any]:
+    kernel.redis.zadd(keys.BATCHES, {batch.id: 1, "nobody": 1})
+    return settle()
+
+
+def settle_what_broke_off(kernel: Kernel) -> Call[Any]:
+    batch = _batch(kernel)
+    batch.write(0, 1)
+    batch.write(1, 2)
+    return _settle(kernel, batch)
+
+
+def settle_what_is_whole(kernel: Kernel) -> Call[Any]:
+    batch = _batch(kernel)
+    batch.write(0, 2)
+    batch.write(2, 3)
+    return _settle(kernel, batch)
+
+
+def settle_what_has_ended(kernel: Kernel) -> Call[Any]:
+    batch = HandIn(kernel, 3)
+    batch.write(0, 3)
+    for claim in kernel.turn("ana", want=3).claims:
+        kernel.turn("ana", ended(claim), want=0)
+    return _settle(kernel, batch)
+
+
+def settle_what_runs(kernel: Kernel) -> Call[Any]:
+    batch = HandIn(kernel, 3)
+    batch.write(0, 3)
+    kernel.turn("ana", ended(kernel.claim()), want=0)
+    return _settle(kernel, batch)
 
 
 def _turn(*finished: Finished, want: int = 2, **given: Any) -> Call[Any]:
@@ -311,6 +398,27 @@ def purge_early(kernel: Kernel) -> Call[Any]:
     return calls.purge(early=True)
 
 
+def delete_what_is_done(kernel: Kernel) -> Call[Any]:
+    """Ended in each way, beside one that is open and one that is gone."""
+    for number, verdict in enumerate((Verdict.SUCCEEDED, Verdict.FAILED)):
+        kernel.submit(f"j{number}", labels=[("a", "1")], workflow_id="w")
+        claim = kernel.claim()
+        kernel.effect(claim, "begin", "k")
+        kernel.turn("ana", ended(claim, verdict), want=0)
+    kernel.submit("over", unique_key="k")
+    kernel.cancel("over")
+    kernel.submit("open")
+    return calls.delete("default", ["j0", "nobody", "open", "j1", "over"])
+
+
+def submit_beside_a_repeat(kernel: Kernel) -> Call[Any]:
+    """The job that it repeats is repeated already."""
+    kernel.submit("j0")
+    kernel.cancel("j0")
+    kernel.submit("j1", retried_from="j0")
+    return calls.submit(submission("j2", retried_from="j0"))
+
+
 def _park(kernel: Kernel) -> None:
     """Parks all that waits in a queue."""
     assert kernel.turn("eva", served=" nothing ").claims == []
@@ -335,6 +443,36 @@ def cancel_what_is_held(kernel: Kernel) -> Call[Any]:
     kernel.claim("rui")
     ids = ["running", "held", "cancelling", "once", "nobody"]
     return calls.cancel("default", ids, force=True)
+
+
+def pause_a_queue(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1", "lab:low")
+    return calls.pause(QUEUE, reason="r", by="ana")
+
+
+def resume_a_queue(kernel: Kernel) -> Call[Any]:
+    """An empty one: a fault may leave it paused, and what waits there would wait on."""
+    kernel.submit("j1", "lab:low")
+    kernel.store.run(calls.pause(QUEUE))
+    return calls.resume(QUEUE)
+
+
+def claim_past_a_paused_queue(kernel: Kernel) -> Call[Any]:
+    kernel.store.run(calls.pause(QUEUE))
+    kernel.submit("j1", "lab:low")
+    return _turn()
+
+
+def clear_a_queue(kernel: Kernel) -> Call[Any]:
+    """What waits there between what does not: ended, parked, moved, another's, not ours."""
+    for job_id in ("ended", "first", "moved", "second"):
+        kernel.submit(job_id)
+    kernel.cancel("ended")
+    kernel.update("moved", queue="lab:high")
+    kernel.submit("other", namespace="another")
+    kernel.redis.rpush(keys.queue(QUEUE), "nobody")
+    kernel.submit("last")
+    return calls.clear("default", QUEUE, reason="r")
 
 
 def _update(**given: Any) -> Call[Any]:
@@ -422,6 +560,10 @@ def tidy_after_the_dead(kernel: Kernel) -> Call[Any]:
 SCENES: list[Setup] = [
     submit_now, submit_later, submit_with_a_unique_key, submit_beside_a_unique_key, submit_again,
     submit_with_everything,
+    submit_a_batch, submit_a_batch_again, submit_a_batch_beside_a_unique_key,
+    submit_the_first_slice, submit_the_last_slice, submit_a_slice_beside_a_unique_key,
+    place_a_batch, settle_what_broke_off, settle_what_is_whole, settle_what_has_ended,
+    settle_what_runs,
     claim_across_queues, claim_past_what_is_not_ours, claim_from_empty_queues, finish_in_every_way,
     claim_one_that_must_not_run_twice, claim_up_to_one_that_must_not_run_twice,
     claim_past_what_nobody_here_serves, begin_one_that_must_not_run_twice,
@@ -433,7 +575,8 @@ SCENES: list[Setup] = [
     expire_what_is_late, expire_what_is_parked, claim_past_what_is_late,
     promote_what_is_due, report_progress, report_progress_of_what_is_held, begin_an_effect,
     end_an_effect, purge_what_is_due, purge_early,
-    cancel_what_waits, cancel_what_is_held,
+    cancel_what_waits, cancel_what_is_held, delete_what_is_done, submit_beside_a_repeat,
+    pause_a_queue, resume_a_queue, claim_past_a_paused_queue, clear_a_queue,
     update_the_priority, update_to_later, update_to_later_elsewhere, update_what_is_scheduled,
     update_what_is_retried, update_the_priority_of_what_is_parked, update_what_is_parked_to_later,
     unpark_what_is_served, audit_what_was_taken_apart,

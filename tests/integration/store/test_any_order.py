@@ -102,6 +102,8 @@ class AnyOrder(RuleBasedStateMachine):
         )
         before = [hold for hold in given.get("returned", ()) if self.leave.get(hold[0]) == hold[1]]
         turn: Turn = self._send(call, twice)
+        paused = {queue.decode() for queue in self.redis.hkeys(keys.PAUSED)}
+        assert paused.isdisjoint(claim.queue for claim in turn.claims)
         for job_id, _ in before:
             del self.leave[job_id]  # its worker says that it did not start it
         return turn
@@ -150,6 +152,17 @@ class AnyOrder(RuleBasedStateMachine):
         ids = [f"j{each}" for each in range(number, self.made + 1, 4)]
         for namespace in NAMESPACES:
             self._send(calls.cancel(namespace, ids, force=force), twice)
+
+    @rule(queue=st.sampled_from(QUEUES), resumes=st.booleans(), twice=TWICE)
+    def pause(self, queue: str, resumes: bool, twice: bool) -> None:
+        self._send(calls.resume(queue) if resumes else calls.pause(queue), twice)
+
+    @rule(queue=st.sampled_from(QUEUES), place=st.integers(0, 4), most=st.integers(1, 4),
+          twice=TWICE)  # fmt: skip
+    def clear(self, queue: str, place: int, most: int, twice: bool) -> None:
+        ids = self.kernel.queued(queue)
+        before = ids[place - 1] if 0 < place <= len(ids) else "nobody"
+        self._send(calls.clear("default", queue, place=place, before=before, most=most), twice)
 
     @rule(number=st.integers(1, 12), queue=st.sampled_from(["", *QUEUES]),
           run_at_ms=st.sampled_from([-1, 0, 4_000_000_000_000]), twice=TWICE)  # fmt: skip

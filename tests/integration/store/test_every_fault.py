@@ -17,6 +17,7 @@ from integration.store.invariants import astray, jobs, leftovers, unreachable
 from integration.store.scenes import NOOP, OTHER, SCENES
 from portaria.core.states import TERMINAL
 from portaria.store import Store, Turn, calls, keys
+from portaria.store.batch import settle
 from portaria.store.calls import Call
 
 SCENE = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
@@ -132,7 +133,7 @@ def _forget_what_was_never_acknowledged(kernel: Kernel) -> None:
     """
     for job_id, job in jobs(kernel.redis).items():
         indexed = kernel.redis.zscore(keys.index(job["namespace"]), job_id) is not None
-        if "cursor" not in job and not indexed:
+        if job["request"] and "cursor" not in job and not indexed:
             kernel.redis.delete(keys.job(job_id), job["request"])
             if job["unique"] and kernel.redis.pttl(job["unique"]) > 0:
                 kernel.redis.delete(job["unique"])  # it would expire
@@ -188,6 +189,10 @@ class _Ends:
         for job_id in kernel.members(keys.EXPIRY):
             kernel.redis.zadd(keys.EXPIRY, {job_id: 1})
         kernel.store.run(calls.expire())
+        for batch_id in kernel.members(keys.BATCHES):
+            kernel.redis.zadd(keys.BATCHES, {batch_id: 1})
+        for _ in kernel.members(keys.BATCHES):
+            kernel.store.run(settle())
 
     def _open(self) -> list[str]:
         found = jobs(self._kernel.redis).items()

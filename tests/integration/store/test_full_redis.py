@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from conformance.batches import HandIn
 from conformance.kernel import CRASHED, QUEUE, Kernel, ended, submission
 from portaria.core.errors import StoreFull
 from portaria.core.states import State
 from portaria.store import Promotion, Verdict, calls, keys
+from portaria.store.batch import Stage, settle
 from portaria.store.calls import Began, Cancelled
 from stack.versions import both_versions
 
@@ -70,6 +72,24 @@ def test_just_below_the_limit_a_submission_is_whole(kernel: Kernel, redis: Redis
     assert present == set(accepted)
     assert len(list(redis.keys("portaria:request:*"))) == len(accepted)
     assert len(accepted) > 1
+
+
+def test_an_operator_may_still_clear_and_resume_a_queue(
+    kernel: Kernel, full: Callable[[], None]
+) -> None:
+    """What helps against too many jobs works; a new pause is refused, and changes nothing."""
+    kernel.submit("j1")
+    kernel.submit("j2")
+    kernel.store.run(calls.pause(QUEUE))
+    full()
+
+    assert kernel.store.run(calls.clear("default", QUEUE, most=1)).cancelled == 1
+    with pytest.raises(StoreFull):
+        kernel.store.run(calls.pause("lab:low"))
+    assert kernel.store.run(calls.resume(QUEUE)) is True
+
+    assert kernel.claim().job_id == "j2"
+    assert not kernel.redis.exists(keys.PAUSED)
 
 
 def test_a_known_request_id_is_still_answered(kernel: Kernel, full: Callable[[], None]) -> None:
@@ -278,3 +298,49 @@ def test_after_room_was_made_submissions_are_taken_again(
 
     assert kernel.submit("j1").deduplicated is False
     assert kernel.claim().job_id == "j1"
+
+
+def test_a_slice_of_a_batch_is_refused_and_writes_nothing(
+    kernel: Kernel, full: Callable[[], None]
+) -> None:
+    """The first one, and one in the middle; the rest of the batch may come later."""
+    batch = HandIn(kernel, 3)
+    full()
+    with pytest.raises(StoreFull):
+        batch.write(0, 3)
+    assert kernel.snapshot() == {}
+    kernel.redis.config_set("maxmemory", 0)
+    batch.write(0, 2)
+    before = kernel.snapshot()
+    full()
+
+    with pytest.raises(StoreFull):
+        batch.write(2, 3)
+
+    assert kernel.snapshot() == before
+    kernel.redis.config_set("maxmemory", 0)
+    batch.write(2, 3)
+    assert batch.place().stage is Stage.PLACED
+
+
+def test_what_is_whole_is_placed_and_what_is_not_is_removed(
+    kernel: Kernel, full: Callable[[], None]
+) -> None:
+    """Both make room, in the end; by the door and by the upkeep."""
+    one, two = HandIn(kernel, 3), HandIn(kernel, 3, request_id="two")
+    broken = HandIn(kernel, 3, request_id="broken")
+    for batch in (one, two, broken):
+        batch.write(0, 2)
+    for batch in (one, two):
+        batch.write(2, 3)
+    full()
+
+    assert one.place().stage is Stage.PLACED
+    for batch in (two, broken):
+        kernel.redis.config_set("maxmemory", 0)
+        kernel.redis.zadd(keys.BATCHES, {batch.id: 1}, xx=True)
+        full()
+        kernel.store.run(settle())
+
+    assert kernel.queued() == [*one.ids, *two.ids]
+    assert kernel.redis.exists(keys.batch(broken.id), *map(keys.job, broken.ids)) == 0

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from portaria.client import DoorUnavailable, RpcError
-from portaria.client.statuses import ERROR_DOMAIN, error_of
+from portaria.client.statuses import ERROR_DOMAIN, error_of, error_of_item
 from portaria.core import errors
 from portaria.core.errors import Violation
 from portaria.frontdoor.status import code_of, status_of
@@ -89,8 +89,11 @@ DOORS_OWN = [
     errors.InvalidRequest([Violation("a.b", "C", "is d"), Violation("e", "F", "is g")]),
     errors.MalformedMessage([Violation("request", "MALFORMED_MESSAGE", "is no message")]),
     errors.NotFound("no such job"),
+    errors.QueueNotFound("no such queue"),
     errors.AlreadyExists("held", metadata={"job_id": "j1"}),
     errors.RequestIdReused("the request_id stands for other content"),
+    errors.AlreadyBegun("a worker holds the job", metadata={"state": "RUNNING"}),
+    errors.NotRetryable("handed in again already", metadata={"job_id": "j1"}),
     errors.CursorExpired("trimmed"),
     errors.StoreUnavailable(retry_after=timedelta(seconds=3)),
     errors.StoreFull("full", retry_after=timedelta(seconds=7)),
@@ -110,6 +113,23 @@ def test_what_the_door_raises_is_what_the_caller_catches(raised):
 
     assert type(caught) is type(raised)
     assert vars(caught) == vars(raised) | {"reason": raised.reason}
+
+
+@pytest.mark.parametrize("raised", DOORS_OWN, ids=lambda each: type(each).__name__)
+def test_an_item_of_an_answer_has_the_same_errors(raised):
+    """They come as statuses inside a message."""
+    caught = error_of_item(status_of(raised))
+
+    assert type(caught) is type(raised)
+    assert vars(caught) == vars(raised) | {"reason": raised.reason}
+
+
+@pytest.mark.parametrize(("code", "name"), [(5, "NOT_FOUND"), (77, "UNKNOWN")])
+def test_an_item_that_is_not_explained_has_its_code(code, name):
+    """Of another release, or another service."""
+    caught = error_of_item(status_pb2.Status(code=code, message="no"))
+
+    assert (type(caught), caught.code, caught.message) == (RpcError, name, "no")
 
 
 def test_no_kind_is_left_out_of_the_round_trip():

@@ -56,4 +56,5 @@ def test_keys_in_lua_are_those_of_the_keys_module() -> None:
 
     known = {value for value in vars(keys).values() if isinstance(value, str)}
     known |= {keys.effects(""), keys.wake(""), keys.index(""), keys.parked("", "")[:-1]}
+    known |= {keys.batch("")}
     assert built <= known

@@ -184,3 +184,11 @@ def test_a_handler_may_use_the_client(portaria: EagerPlatform) -> None:
     assert done.failure is not None
     assert done.failure.reason == "TIMEOUT"
     assert [each.state for each in portaria.jobs(Steps)] == ["SCHEDULED"]
+
+
+def test_operators_ask_in_vain(portaria: EagerPlatform) -> None:
+    """There are no queues and no workers here, and a test that asks is told so."""
+    with pytest.raises(NotImplementedError, match="does not answer ListQueues"):
+        portaria.client.queues()
+    with pytest.raises(NotImplementedError, match="does not answer PauseQueue"):
+        asyncio.run(portaria.async_client.pause("lab:low"))

@@ -9,6 +9,7 @@ import pytest
 from acme_jobs.lab.v1.lab_pb2 import Charge, Echo, EchoResult, Fail, Noop, Steps
 from portaria.client import AlreadyExists, NotFound, RequestIdReused
 from portaria.client.requests import duration
+from portaria.core.ids import new_job_id
 from portaria.core.states import State
 from portaria.jobs import JobContext, JobError, RetryLater
 from portaria.testing import EagerPlatform
@@ -175,6 +176,17 @@ def test_a_cancelled_job_never_runs(portaria: EagerPlatform) -> None:
 
     assert (job.state, job.attempt) == (State.CANCELLED, 0)
     assert job.job.cancel_reason == "not needed"
+
+
+def test_code_cancels_by_a_clients_handle_or_by_ids(portaria: EagerPlatform) -> None:
+    """Those that this changed count; ids of none do not."""
+    jobs = [portaria.submit(Noop()) for _ in range(3)]
+    portaria.client.handle(jobs[0].id).cancel("no more")
+
+    assert portaria.client.cancel(*(each.id for each in jobs), new_job_id()) == 2
+    assert [each.state for each in jobs] == [State.CANCELLED] * 3
+    with pytest.raises(NotImplementedError, match="by id only"):
+        portaria.client.cancel(labels={"a": "1"})
 
 
 def test_time_begins_where_a_test_says(portaria: EagerPlatform) -> None:

@@ -16,8 +16,8 @@ local function ask(id, job)
   if job.state ~= 'CANCELLING' then
     local cursor = tell(id, 'CANCELLING', job.attempt, job.state, '-', 0, job.tag)
     -- An older release does not say which hold has begun: after this, the state does not either.
-    call('HSET', key, 'state', 'CANCELLING', 'cancel_reason', REASON, 'cursor', cursor, 'updated',
-      now, 'begun', job.begun and job.hold or '')
+    call('HSET', key, 'state', 'CANCELLING', 'cancel_reason', REASON, 'cancel_asked', NOW,
+      'cursor', cursor, 'updated', NOW, 'begun', job.begun and job.hold or '')
   end
   local worker = call('HGET', key, 'worker_name')
   if worker then call('PUBLISH', 'rq:pubsub:' .. worker, '{"command": "portaria-renew"}') end
@@ -32,7 +32,7 @@ for i = 4, #ARGV do
       word = 'ended'
     elseif is_waiting(job) then
       word = 'cancelled'
-      drop(id, job, 'CANCELLED', {'cancel_reason', REASON})
+      drop(id, job, 'CANCELLED', {'cancel_reason', REASON, 'cancel_asked', NOW})
     else
       word = 'cancelling'
       ask(id, job)

@@ -10,9 +10,14 @@
 -- portaria:watched            string   exists while somebody watches
 -- portaria:depth              hash     queue -> pending jobs
 -- rq:wip:{queue}              zset     id:token -> lapse of the lease, FAR ahead of its true time
+-- portaria:paused             hash     queue -> JSON of the reason: nobody claims from it
 -- portaria:expiry             zset     id -> milliseconds, of jobs with a limit
 -- portaria:parked:{domain}:{type}   zset   id -> when it was parked: nobody here served its type
 -- portaria:namespaces         set      those that ever had a job
+-- portaria:batch:{id}         hash     request, namespace, size, created; stage: open, whole,
+--                                      placed, leaving; written, placed, looked, gone: up to where;
+--                                      x{number}: "same ID" | "held ID" where its key was held
+-- portaria:batches            zset     id of a batch -> milliseconds of the next look at it
 -- portaria:index:{namespace}[:{kind}:{value}]   zset   ids, by name (so by age); kinds are type,
 --                                      workflow and label
 -- rq:finished|failed|canceled|scheduled:{queue}   zset, for RQ's tools to look at
@@ -87,9 +92,17 @@ local function show(id, attempt, tag, report)
   end
 end
 
-local function wake(queue)
+-- Wakes as many idle workers as there are new jobs, one where that is not said.
+local function wake(queue, count)
   local key = 'portaria:wake:' .. queue
-  if call('LLEN', key) < 64 then call('RPUSH', key, '1') end
+  local missing = math.min(count or 1, 64 - call('LLEN', key))
+  if missing == 1 then
+    call('RPUSH', key, '1')
+  elseif missing > 1 then
+    local tokens = {}
+    for i = 1, missing do tokens[i] = '1' end
+    call('RPUSH', key, unpack(tokens))
+  end
 end
 
 -- Where a job is found by what never changes of it.
@@ -227,6 +240,20 @@ local function drop(id, job, state, fields)
   if job.parked then call('ZREM', parking(job), id) end
 end
 
+-- Forgets a job that has ended, all but its entry in portaria:purge: that goes last, so that a
+-- repeat after a fault finds it again. All registries are looked into, since a fault may have left
+-- it in one where it does not belong.
+local function forget(id, job)
+  tell(id, 'REMOVED', job.attempt, job.state, '-', 0, job.tag)
+  for _, index in ipairs(indexes(job.tag)) do call('ZREM', index, id) end
+  for _, registry in ipairs({'finished', 'failed', 'canceled', 'scheduled'}) do
+    call('ZREM', 'rq:' .. registry .. ':' .. job.queue, id)
+  end
+  call('ZREM', parking(job), id)
+  free_key(id, job)
+  call('DEL', 'rq:job:' .. id, 'portaria:effects:' .. id)
+end
+
 -- Whether a job is held under this token. A job that nobody holds has an empty one.
 local function is_held(job, token)
   return job and token ~= '' and job.hold == token
@@ -261,4 +288,126 @@ end
 -- Each job in a record of portaria:holds: id, queue and token of the hold.
 local function holds(ids)
   return string.gmatch(ids, '([^%s|]+)|([^%s|]+)|(%S+)')
+end
+
+-- Read by RQ's tools, as the pickled call (entry function, no instance, no arguments); a literal
+-- in ASCII, so that nothing of ours ever pickles or unpickles.
+local DATA = '(Vportaria.runtime.entry.refuse\nN(l(dt.'
+
+-- RQ's word for each state of a job that has not begun.
+local RQ_WAITING = {PENDING = 'queued', SCHEDULED = 'scheduled', BLOCKED = 'deferred'}
+
+-- Writes a new job, which is placed by what follows. `kind` has what the jobs of a batch may share.
+local function write(id, kind, job)
+  local state = job.state
+  call('HSET', 'rq:job:' .. id,
+    'status', RQ_WAITING[state], 'origin', kind.queue, 'created_at', iso(),
+    'enqueued_at', state == 'PENDING' and iso() or '', 'data', DATA, 'timeout', kind.timeout,
+    'description', kind.type, 'result_ttl', math.floor(kind.ttl / 1000),
+    'state', state, 'type', kind.type, 'namespace', kind.namespace,
+    'env', job.env, 'tag', kind.tag, 'ttl', kind.ttl, 'max_attempts', kind.max_attempts,
+    'once', kind.once, 'request', job.request, 'created', NOW, 'updated', NOW,
+    'due', int(job.due), 'hold', '', 'attempt', '0', 'failures', '0', 'crashes', '0', 'losts', '0',
+    'before', int(job.before), 'deadline', int(job.deadline), 'unique', job.unique,
+    'retried_from', job.retried_from)
+end
+
+-- Writes down when a job expires: at the nearer one; expire.lua writes down what follows it.
+local function limit(id, before, deadline)
+  if before == 0 and deadline == 0 then return end
+  local nearer = (before == 0 or (deadline > 0 and deadline < before)) and deadline or before
+  call('ZADD', 'portaria:expiry', int(nearer), id)
+end
+
+-- Who holds a unique key beside the job `own`. A job that ended has released its key; one that was
+-- never placed was never acknowledged, unless it waits for the rest of its batch.
+local function holder_of(unique, own)
+  local id = unique ~= '' and call('GET', unique)
+  if not id or id == own then return nil end
+  local h = redis.pcall('HMGET', 'rq:job:' .. id, 'state', 'cursor', 'unique')
+  if not h[1] or not (h[2] or h[1] == 'BLOCKED') or RQ_STATUS[h[1]] or h[3] ~= unique then
+    return nil
+  end
+  return id
+end
+
+-- Adds up to two values to the list of a name; the names themselves stand in order, too.
+local function collect(lists, name, first, second)
+  local list = lists[name]
+  if not list then
+    list = {}
+    lists[name], lists[#lists + 1] = list, name
+  end
+  list[#list + 1] = first
+  list[#list + 1] = second
+end
+
+-- Places jobs that are written: {id, state, queue, due, tag, unique, before, deadline} each. What
+-- they share is sent once. The cursor comes last: a job without one is placed again by a repeat.
+local function place_all(namespace, jobs)
+  local known, places, pushes = {}, {}, {}
+  for _, job in ipairs(jobs) do
+    local id, tag, waits = job.id, job.tag, job.due > now
+    local state = waits and 'SCHEDULED' or 'PENDING'
+    job.cursor = tell(id, state, 0, '-', '-', waits and int(job.due) or 0, tag)
+    if job.state ~= state then
+      call('HSET', 'rq:job:' .. id, 'status', RQ_WAITING[state], 'state', state, 'updated', NOW,
+        'enqueued_at', waits and '' or iso())
+    end
+    known[tag] = known[tag] or indexes(tag)
+    for _, index in ipairs(known[tag]) do collect(places, index, 0, id) end
+    limit(id, job.before, job.deadline)
+    if waits then
+      call('ZADD', 'rq:scheduled:' .. job.queue, job.due / 1000 + FAR, id)
+      call('ZADD', 'portaria:due', int(job.due), id)
+    end
+    collect(pushes, job.queue, not waits and id or nil)
+  end
+  if #jobs > 0 then call('SADD', 'portaria:namespaces', namespace) end
+  for _, index in ipairs(places) do call('ZADD', index, unpack(places[index])) end
+  for _, queue in ipairs(pushes) do
+    local new = pushes[queue]
+    call('SADD', 'rq:queues', 'rq:queue:' .. queue)
+    if #new > 0 then
+      call('RPUSH', 'rq:queue:' .. queue, unpack(new))
+      call('HINCRBY', DEPTH, queue, #new)
+      wake(queue, #new)
+    end
+  end
+  for _, job in ipairs(jobs) do
+    call('HSET', 'rq:job:' .. job.id, 'cursor', job.cursor)
+    if job.unique ~= '' and call('GET', job.unique) == job.id then call('PERSIST', job.unique) end
+  end
+end
+
+-- The id of a batch's job by its place in it, from 0; see core/ids.py.
+local function member_of(batch, number)
+  return string.sub(batch, 1, 15) .. string.format('%03x', number) .. string.sub(batch, 19)
+end
+
+local SLICE = 200 -- jobs that one call touches at most
+local FIRST_LOOK = 60000 -- milliseconds from which it is looked whether all of a batch has ended
+
+-- Places the next jobs of a batch that is whole, from number `from` of `size`. Those that are not
+-- there were bad, stood for others, or are placed already.
+local function place_batch(batch, namespace, from, size)
+  local upto, jobs = math.min(size, from + SLICE), {}
+  for number = from, upto - 1 do
+    local id = member_of(batch, number)
+    local h = call('HMGET', 'rq:job:' .. id, 'state', 'cursor', 'origin', 'due', 'tag', 'unique',
+      'before', 'deadline')
+    if h[1] and not h[2] and not RQ_STATUS[h[1]] then
+      jobs[#jobs + 1] = {id = id, state = h[1], queue = h[3], due = tonumber(h[4]), tag = h[5],
+        unique = h[6], before = tonumber(h[7]), deadline = tonumber(h[8])}
+    end
+  end
+  place_all(namespace, jobs)
+  return upto
+end
+
+-- Notes how far a batch is placed.
+local function placed(batch, upto, size)
+  local key, is_whole = 'portaria:batch:' .. batch, upto >= size
+  if is_whole then call('ZADD', 'portaria:batches', int(now + FIRST_LOOK), batch) end
+  call('HSET', key, 'placed', upto, 'stage', is_whole and 'placed' or 'whole')
 end

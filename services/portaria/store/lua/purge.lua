@@ -9,19 +9,6 @@
 local MOST, EARLY = tonumber(ARGV[1]), ARGV[2] == '1'
 call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
 
--- The entry by which it was found goes last: a repeat after a fault finds it again. All registries
--- are looked into, since a fault may have left it in one where it does not belong.
-local function forget(id, job)
-  tell(id, 'REMOVED', job.attempt, job.state, '-', 0, job.tag)
-  for _, index in ipairs(indexes(job.tag)) do call('ZREM', index, id) end
-  for _, registry in ipairs({'finished', 'failed', 'canceled', 'scheduled'}) do
-    call('ZREM', 'rq:' .. registry .. ':' .. job.queue, id)
-  end
-  call('ZREM', parking(job), id)
-  free_key(id, job)
-  call('DEL', 'rq:job:' .. id, 'portaria:effects:' .. id)
-end
-
 -- Their time is over now: what follows forgets them as any other.
 local function hasten()
   local left = MOST

@@ -14,14 +14,11 @@
 -- returns {"new", id, created ms, cursor, generation}; the same again to a re-sent call
 --         {"same" | "reused", id} to another call with that request_id
 --         {"same" | "held", id} where the unique key is held, as 16 says
+--         {"retried", id} where another job repeats 17 already
 --
 -- The first write is the job's HSET: at maxmemory it is refused, and nothing was written. The
 -- request record follows it, and the placing last; a repeat that finds a record whose job was
 -- never placed (no cursor) places it.
-
--- Read by RQ's tools, as the pickled call (entry function, no instance, no arguments); a literal
--- in ASCII, so that nothing of ours ever pickles or unpickles.
-local DATA = '(Vportaria.runtime.entry.refuse\nN(l(dt.'
 
 local function place(id, key, queue, due, tag, retried)
   local waits = due > now
@@ -72,16 +69,13 @@ if record then
   return {'same', id}
 end
 
--- A job that ended has released its key; one that was never placed was never acknowledged.
-local function holder_of(unique)
-  local id = unique ~= '' and call('GET', unique)
-  if not id or id == ARGV[2] then return nil end
-  local h = redis.pcall('HMGET', 'rq:job:' .. id, 'state', 'cursor', 'unique')
-  if not h[1] or not h[2] or RQ_STATUS[h[1]] or h[3] ~= unique then return nil end
-  return id
+-- Whoever asks, and however often: a job is repeated once. Then it is the repeat that may be.
+local repeated = ARGV[17] ~= '' and call('HGET', 'rq:job:' .. ARGV[17], 'retried_as')
+if repeated and repeated ~= ARGV[2] and call('HEXISTS', 'rq:job:' .. repeated, 'cursor') == 1 then
+  return {'retried', repeated}
 end
 
-local holder = holder_of(KEYS[5])
+local holder = holder_of(KEYS[5], ARGV[2])
 if holder and ARGV[16] == 'existing' then
   -- So that a repeat has the same answer, also after that job has ended.
   call('SET', KEYS[1], ARGV[1] .. ' ' .. holder, 'PX', REQUEST_KEPT)
@@ -92,22 +86,13 @@ end
 
 local due = tonumber(ARGV[8])
 if due == 0 then due = now + tonumber(ARGV[7]) end
-local waits = due > now
-call('HSET', KEYS[2],
-  'status', waits and 'scheduled' or 'queued', 'origin', ARGV[3], 'created_at', iso(),
-  'enqueued_at', waits and '' or iso(), 'data', DATA, 'timeout', ARGV[6], 'description', ARGV[4],
-  'result_ttl', math.floor(tonumber(ARGV[9]) / 1000),
-  'state', waits and 'SCHEDULED' or 'PENDING', 'type', ARGV[4], 'namespace', ARGV[13],
-  'env', ARGV[5], 'tag', ARGV[12], 'ttl', ARGV[9], 'max_attempts', ARGV[10], 'once', ARGV[11],
-  'request', KEYS[1], 'created', now, 'updated', now, 'due', int(due), 'hold', '', 'attempt', 0,
-  'failures', 0, 'crashes', 0, 'losts', 0, 'before', ARGV[14], 'deadline', ARGV[15],
-  'unique', KEYS[5], 'retried_from', ARGV[17])
 local before, deadline = tonumber(ARGV[14]), tonumber(ARGV[15])
-if before > 0 or deadline > 0 then
-  -- The nearer one; expire.lua writes down what follows it.
-  local limit = (before == 0 or (deadline > 0 and deadline < before)) and deadline or before
-  call('ZADD', 'portaria:expiry', int(limit), ARGV[2])
-end
+local job = {queue = ARGV[3], type = ARGV[4], env = ARGV[5], timeout = ARGV[6], ttl = ARGV[9],
+  max_attempts = ARGV[10], once = ARGV[11], tag = ARGV[12], namespace = ARGV[13],
+  state = due > now and 'SCHEDULED' or 'PENDING', due = due, before = before, deadline = deadline,
+  unique = KEYS[5], request = KEYS[1], retried_from = ARGV[17]}
+write(ARGV[2], job, job)
+limit(ARGV[2], before, deadline)
 -- With an expiry until the job is placed: cut off in between, nobody would release the key.
 if KEYS[5] ~= '' then call('SET', KEYS[5], ARGV[2], 'PX', REQUEST_KEPT) end
 call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2])

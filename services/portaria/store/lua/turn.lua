@@ -23,6 +23,9 @@
 -- An id whose hash is not one of ours was put there by other tools: it is refused, and kept for
 -- people to see among RQ's failed jobs.
 --
+-- A paused queue is passed over, and what waits there stays counted.
+-- What was claimed from it goes on.
+--
 -- A re-sent turn (same token) gets the same answer. At maxmemory this script must go on, so that
 -- queues drain: its first write is a DEL of nothing, which Redis does not refuse then.
 
@@ -56,6 +59,14 @@ if record then
     return answer
   end
   held = ids
+end
+
+-- Which of its queues are paused; nearly always there is not one such queue anywhere.
+local paused = {}
+if WANT > 0 and call('EXISTS', 'portaria:paused') == 1 then
+  for i = 3, #KEYS do
+    paused[i] = call('HEXISTS', 'portaria:paused', string.sub(KEYS[i], 10)) == 1
+  end
 end
 
 call('DEL', 'portaria:nothing')
@@ -189,7 +200,7 @@ end
 local pops, looked, full, looks = {}, 0, false, WANT > 0
 for i = 3, #KEYS do
   local queue, popped = string.sub(KEYS[i], 10), 0
-  while WANT > 0 and not full do
+  while WANT > 0 and not full and not paused[i] do
     local ids = call('LRANGE', KEYS[i], int(popped), int(popped + WANT - 1))
     if #ids == 0 then break end
     for _, id in ipairs(ids) do
@@ -225,11 +236,11 @@ if #answer == 3 and full then
   answer[1] = 'full'
 elseif #answer == 3 and looks then
   -- All of its queues are empty: tokens left there would wake for nothing, and whatever a fault
-  -- did to their depth ends here.
+  -- did to their depth ends here. Of a paused one the depth is true, and a resume wakes anew.
   for i = 3, #KEYS do
     local queue = string.sub(KEYS[i], 10)
     call('DEL', 'portaria:wake:' .. queue)
-    call('HDEL', DEPTH, queue)
+    if not paused[i] then call('HDEL', DEPTH, queue) end
   end
 end
 return answer

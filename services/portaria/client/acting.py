@@ -1,0 +1,231 @@
+"""What is done to jobs that were handed in, and the part of each client that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Unpack
+
+from portaria.client.async_calls import AsyncCalls
+from portaria.client.calls import Calls
+from portaria.client.requests import PriorityName, priority_of
+from portaria.client.selecting import Selection, selectors
+from portaria.client.statuses import error_of_item
+from portaria.core.errors import InvalidRequest, PortariaError, Violation
+from portaria.core.ids import new_request_id
+from portaria.v1.job_pb2 import Job
+from portaria.v1.jobs_service_pb2 import (
+    CancelJobsRequest,
+    DeleteJobsRequest,
+    RetryJobsRequest,
+    RetryJobsResponse,
+    UpdateJobRequest,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What became of a job that was to be handed in again."""
+
+    job_id: str
+    new_job_id: str
+    """Empty where there is none."""
+    error: PortariaError | None
+    """NotFound, NotRetryable, AlreadyExists (its unique key), RequestIdReused or InvalidRequest."""
+
+
+def cancel_requests(
+    job_ids: Sequence[str], selection: Selection, *, reason: str, force: bool
+) -> Iterator[CancelJobsRequest]:
+    """The first request for each thousand ids."""
+    for selector in selectors(job_ids, selection):
+        yield CancelJobsRequest(selector=selector, reason=reason, force=force)
+
+
+def retry_requests(
+    job_ids: Sequence[str],
+    selection: Selection,
+    *,
+    priority: PriorityName | None,
+    request_id: str | None,
+) -> Iterator[RetryJobsRequest]:
+    """As cancel_requests; all with one request_id, since with it goes the id of each job."""
+    request = RetryJobsRequest(request_id=new_request_id() if request_id is None else request_id)
+    if priority is not None:
+        request.priority = priority_of(priority, "priority")
+    for selector in selectors(job_ids, selection):
+        request.selector.CopyFrom(selector)
+        yield request
+        request.ClearField("page_token")
+
+
+def delete_requests(job_ids: Sequence[str], selection: Selection) -> Iterator[DeleteJobsRequest]:
+    """As cancel_requests."""
+    for selector in selectors(job_ids, selection):
+        yield DeleteJobsRequest(selector=selector)
+
+
+def update_request(
+    job_id: str, *, priority: PriorityName | None, run_time: datetime | None
+) -> UpdateJobRequest:
+    """Raises InvalidRequest for a time without a zone."""
+    request = UpdateJobRequest(job_id=job_id)
+    if priority is not None:
+        request.priority = priority_of(priority, "priority")
+    if run_time is not None:
+        if run_time.tzinfo is None:
+            violation = Violation("run_time", "TIMEZONE_REQUIRED", "needs a time zone")
+            raise InvalidRequest([violation])
+        request.run_time.FromDatetime(run_time)
+    return request
+
+
+def retried(answer: RetryJobsResponse) -> Iterator[Retried]:
+    """Its results."""
+    for each in answer.results:
+        error = error_of_item(each.error) if each.HasField("error") else None
+        yield Retried(each.job_id, each.new_job_id, error)
+
+
+class Acting:
+    """The part of Client that changes jobs.
+
+    Jobs are named by ids, or selected by what they have in common; never by nothing at all.
+    """
+
+    _calls: Calls
+
+    def update(
+        self,
+        job_id: str,
+        *,
+        priority: PriorityName | None = None,
+        run_time: datetime | None = None,
+    ) -> Job:
+        """Moves a job that waits to another priority, another moment, or both; answers it.
+
+        A `run_time` in the past means now. Raises NotFound, AlreadyBegun and InvalidRequest.
+        """
+        request = update_request(job_id, priority=priority, run_time=run_time)
+        return self._calls.unary(lambda stub: stub.UpdateJob, request).job
+
+    def cancel(
+        self,
+        *job_ids: str,
+        reason: str = "",
+        force: bool = False,
+        **selection: Unpack[Selection],
+    ) -> int:
+        """Ends what waits, and asks what runs to end; with `force` it is killed.
+
+        Answers how many jobs that changed: what is done, or is being cancelled, does not count.
+        """
+        count = 0
+        for request in cancel_requests(job_ids, selection, reason=reason, force=force):
+            remaining = True
+            while remaining:
+                answer = self._calls.unary(lambda stub: stub.CancelJobs, request)
+                count, remaining = count + answer.count, answer.remaining
+                request.page_token = answer.next_page_token
+        return count
+
+    def retry(
+        self,
+        *job_ids: str,
+        priority: PriorityName | None = None,
+        request_id: str | None = None,
+        **selection: Unpack[Selection],
+    ) -> list[Retried]:
+        """Hands in jobs that are done again, as new ones, each once: then its copy may be retried.
+
+        Each id has a result. A selection passes over what is not done, what was retried already,
+        and, unless `states` names it, what succeeded. Repeated under the same `request_id` it makes
+        no second copy.
+        """
+        results: list[Retried] = []
+        requests = retry_requests(job_ids, selection, priority=priority, request_id=request_id)
+        for request in requests:
+            remaining = True
+            while remaining:
+                answer = self._calls.unary(lambda stub: stub.RetryJobs, request)
+                results += retried(answer)
+                remaining, request.page_token = answer.remaining, answer.next_page_token
+        return results
+
+    def delete(self, *job_ids: str, **selection: Unpack[Selection]) -> int:
+        """Forgets jobs that are done, at once; others stay. Answers how many went.
+
+        Their request_ids are kept for the rest of their hour.
+        """
+        count = 0
+        for request in delete_requests(job_ids, selection):
+            remaining = True
+            while remaining:
+                answer = self._calls.unary(lambda stub: stub.DeleteJobs, request)
+                count, remaining = count + answer.count, answer.remaining
+                request.page_token = answer.next_page_token
+        return count
+
+
+class AsyncActing:
+    """The part of AsyncClient that changes jobs: as Acting."""
+
+    _calls: AsyncCalls
+
+    async def update(
+        self,
+        job_id: str,
+        *,
+        priority: PriorityName | None = None,
+        run_time: datetime | None = None,
+    ) -> Job:
+        """As Client.update."""
+        request = update_request(job_id, priority=priority, run_time=run_time)
+        return (await self._calls.unary(lambda stub: stub.UpdateJob, request)).job
+
+    async def cancel(
+        self,
+        *job_ids: str,
+        reason: str = "",
+        force: bool = False,
+        **selection: Unpack[Selection],
+    ) -> int:
+        """As Client.cancel."""
+        count = 0
+        for request in cancel_requests(job_ids, selection, reason=reason, force=force):
+            remaining = True
+            while remaining:
+                answer = await self._calls.unary(lambda stub: stub.CancelJobs, request)
+                count, remaining = count + answer.count, answer.remaining
+                request.page_token = answer.next_page_token
+        return count
+
+    async def retry(
+        self,
+        *job_ids: str,
+        priority: PriorityName | None = None,
+        request_id: str | None = None,
+        **selection: Unpack[Selection],
+    ) -> list[Retried]:
+        """As Client.retry."""
+        results: list[Retried] = []
+        requests = retry_requests(job_ids, selection, priority=priority, request_id=request_id)
+        for request in requests:
+            remaining = True
+            while remaining:
+                answer = await self._calls.unary(lambda stub: stub.RetryJobs, request)
+                results += retried(answer)
+                remaining, request.page_token = answer.remaining, answer.next_page_token
+        return results
+
+    async def delete(self, *job_ids: str, **selection: Unpack[Selection]) -> int:
+        """As Client.delete."""
+        count = 0
+        for request in delete_requests(job_ids, selection):
+            remaining = True
+            while remaining:
+                answer = await self._calls.unary(lambda stub: stub.DeleteJobs, request)
+                count, remaining = count + answer.count, answer.remaining
+                request.page_token = answer.next_page_token
+        return count

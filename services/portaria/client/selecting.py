@@ -1,0 +1,69 @@
+"""From what callers say to a selector of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TypedDict
+
+from google.protobuf.message import Message
+
+from portaria.core.errors import InvalidRequest, Violation
+from portaria.v1.job_pb2 import JobState
+from portaria.v1.jobs_service_pb2 import JobSelector
+
+_MOST_IDS = 1_000
+
+
+class Selection(TypedDict, total=False):
+    """What jobs have in common: fields are ANDed, values inside one field ORed."""
+
+    types: Sequence[str | type[Message]]
+    """Classes of payloads, or full names."""
+    domains: Sequence[str]
+    queues: Sequence[str]
+    """As "mail:high"."""
+    states: Sequence[str]
+    """As "FAILED"."""
+    labels: Mapping[str, str]
+    workflow_id: str
+    created_after: datetime
+    created_before: datetime
+
+
+def selectors(job_ids: Sequence[str], selection: Selection) -> Iterator[JobSelector]:
+    """One for each thousand ids; a single one where none is given. Raises InvalidRequest."""
+    for start in range(0, len(job_ids) or 1, _MOST_IDS):
+        selector = JobSelector(
+            job_ids=job_ids[start : start + _MOST_IDS],
+            types=[_type_name(each) for each in selection.get("types", ())],
+            domains=selection.get("domains", ()),
+            queues=selection.get("queues", ()),
+            states=[_state(each) for each in selection.get("states", ())],
+            labels=selection.get("labels", {}),
+            workflow_id=selection.get("workflow_id", ""),
+        )
+        if after := selection.get("created_after"):
+            selector.created_after.FromDatetime(_aware("created_after", after))
+        if before := selection.get("created_before"):
+            selector.created_before.FromDatetime(_aware("created_before", before))
+        yield selector
+
+
+def _type_name(kind: str | type[Message]) -> str:
+    return kind if isinstance(kind, str) else str(kind.DESCRIPTOR.full_name)
+
+
+def _state(name: str) -> JobState.ValueType:
+    try:
+        return JobState.Value(f"JOB_STATE_{name.upper()}")
+    except ValueError:
+        text = f"has no state {name.upper()}"
+        raise InvalidRequest([Violation("selector.states", "UNKNOWN", text)]) from None
+
+
+def _aware(name: str, moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        violation = Violation(f"selector.{name}", "TIMEZONE_REQUIRED", "needs a time zone")
+        raise InvalidRequest([violation])
+    return moment
