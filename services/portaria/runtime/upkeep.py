@@ -19,7 +19,7 @@ PURGE_EVERY = 10.0
 TIDY_EVERY = 5.0
 UNPARK_EVERY = 4.0
 SETTLE_EVERY = 5.0
-AUDIT_EVERY = 5.0
+AUDIT_EVERY = 10.0
 """Seconds between two looks whether a round is due; its slices follow at once."""
 EARLY_PURGE_FROM = 0.75
 """Share of Redis' memory limit from which the oldest successes are forgotten early."""
