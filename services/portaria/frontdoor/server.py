@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from portaria.core.errors import ConfigurationError
 from portaria.frontdoor.admin_servicer import AdminServicer
+from portaria.frontdoor.connections import hang_up
 from portaria.frontdoor.drain import Drain
 from portaria.frontdoor.facade import facade_handler
 from portaria.frontdoor.interceptors import chain
@@ -58,6 +60,7 @@ class Door:
     ) -> None:
         self._server = aio.server(interceptors=chain(drain), options=list(OPTIONS))
         self._health = health.aio.HealthServicer()
+        self._port = 0
         self.services = [JOBS_SERVICE, ADMIN_SERVICE]
         add_JobsServiceServicer_to_server(jobs, self._server)
         add_AdminServiceServicer_to_server(admin, self._server)
@@ -79,6 +82,7 @@ class Door:
                 f"cannot listen on {address}: it is in use or not an address of this machine"
             ) from None
         await self._server.start()
+        self._port = port
         return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
 
     async def set_serving(self, *, serving: bool) -> None:
@@ -93,5 +97,9 @@ class Door:
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace: float) -> None:
-        """Closes the port and ends what is still open after `grace` seconds."""
-        await self._server.stop(grace)
+        """Lets answers that are on their way arrive, for `grace` seconds, then closes the port and
+        all connections: what is still open, and what comes too late, is UNAVAILABLE to its caller.
+        """
+        await asyncio.sleep(grace)
+        hang_up(self._port)
+        await self._server.stop(0)
