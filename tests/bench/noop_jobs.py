@@ -8,8 +8,9 @@ from acme_jobs.lab.v1.lab_pb2 import Noop
 from portaria.core.ids import new_request_id
 from portaria.core.seal import KeyRing
 from portaria.frontdoor.admission import Admission, Admitted
+from portaria.frontdoor.catalogue import Catalogue
 from portaria.frontdoor.rules import Rules
-from portaria.jobs.discovery import load_job_types
+from portaria.jobs.discovery import load_files
 from portaria.store import calls
 from portaria.v1.jobs_service_pb2 import BatchSubmitJobsRequest, SubmitJobRequest
 
@@ -33,8 +34,8 @@ def noop_batch(size: int) -> BatchSubmitJobsRequest:
 
 def admission(ring: KeyRing) -> Admission:
     """What the door checks submissions with."""
-    types = load_job_types([PACKAGE])
-    return Admission(types=types, rules=Rules(), keys=ring, namespace="default")
+    catalogue = Catalogue(load_files([PACKAGE]))
+    return Admission(catalogue=catalogue, rules=Rules(), keys=ring, namespace="default")
 
 
 def admitted_noop(admission: Admission) -> Admitted:

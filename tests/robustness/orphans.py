@@ -22,6 +22,7 @@ _PATTERNS = (
     (r"rq:queues", ""),
     (r"portaria:index:default(?::(?:type|workflow|label):.+)?", ""),
     (r"portaria:(?:holds|events|progress|watched|purge|reaper|generation|schema)", ""),
+    (r"portaria:types(?::revision)?", ""),
     (r"portaria:batch:.+", ""),
     (r"portaria:(?:batches|namespaces|audit|lineage|paused)", ""),
 )

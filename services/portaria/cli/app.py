@@ -21,8 +21,8 @@ COMMANDS = {
         target="portaria.cli.jobs:jobs", help="Look at jobs.", extra="cli", section="Call"
     ),
     "types": Entry(
-        target="portaria.cli.listing:types",
-        help="The job types that the door accepts.",
+        target="portaria.cli.types:types",
+        help="The job types that the door accepts; check them before a deploy.",
         extra="cli",
         section="Call",
     ),

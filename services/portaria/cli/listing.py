@@ -1,4 +1,4 @@
-"""portaria jobs list and portaria types."""
+"""portaria jobs list."""
 
 import json
 from itertools import islice
@@ -8,7 +8,7 @@ import click
 
 from portaria.cli.acting import Selected, filter_options
 from portaria.cli.exits import EXIT_CODES_HELP, Exit
-from portaria.cli.operating import domain_option, output_option
+from portaria.cli.operating import output_option
 
 
 @click.command("list", epilog=EXIT_CODES_HELP)
@@ -46,27 +46,4 @@ def list_jobs(limit: int, oldest_first: bool, output: str, **given: Any) -> int:
     show(jobs_table(jobs, SystemClock().now()))
     if has_more:
         click.echo(f"and more: --limit shows more than {limit}", err=True)
-    return Exit.OK
-
-
-@click.command(epilog=EXIT_CODES_HELP)
-@domain_option
-@output_option
-def types(domain: str, output: str) -> int:
-    """Shows the job types that the door accepts, and whether a worker has a handler for them."""
-    from portaria.cli.connecting import open_client, telling
-    from portaria.cli.json_text import json_text, message_dict
-    from portaria.settings import load_settings
-
-    with open_client(load_settings()) as client, telling("cannot list job types"):
-        found = client.job_types(domain)
-    if output == "json":
-        click.echo(json_text([message_dict(each) for each in found]))
-    elif not found:
-        click.echo(f"no job type of {domain}" if domain else "no job type: see PORTARIA_JOBS")
-    else:
-        from portaria.cli.listing_screens import types_table
-        from portaria.cli.screens import show
-
-        show(types_table(found))
     return Exit.OK

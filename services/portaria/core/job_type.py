@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import cast
 
 from google.protobuf import message_factory
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from portaria.core.errors import ConfigurationError
@@ -99,6 +99,21 @@ def descriptor_of(message: type[Message]) -> Descriptor:
     return cast("Descriptor", message.DESCRIPTOR)  # upb's own class is the same by duck
 
 
+_SUBMITS = {"job": 1, "options": 2, "request_id": 3, "validate_only": 4}
+_ANSWERS = {"job": 1, "deduplicated": 2}
+
+
+def submitted_by(method: MethodDescriptor) -> Descriptor | None:
+    """The job type that an RPC hands in, where it is one that `portaria generate` made."""
+    asks, answers = method.input_type.fields_by_name, method.output_type.fields_by_name
+    if {name: asks[name].number for name in _SUBMITS if name in asks} != _SUBMITS:
+        return None
+    if {name: answers[name].number for name in _ANSWERS if name in answers} != _ANSWERS:
+        return None
+    job: Descriptor | None = asks["job"].message_type
+    return job if job is not None and is_job_type(job) else None
+
+
 def is_job_type(descriptor: Descriptor) -> bool:
     """Whether a message carries the option."""
     return bool(descriptor.GetOptions().HasExtension(job_type_pb2.job_type))
@@ -116,7 +131,7 @@ class JobTypes:
         self._by_name: dict[str, JobType] = {}
 
     def add(self, descriptor: Descriptor) -> None:
-        """Adds a message; the same one twice is fine."""
+        """Adds a message; the same one twice is fine. Raises ConfigurationError."""
         self._by_name[descriptor.full_name] = job_type_from(descriptor)
 
     def get(self, name: str) -> JobType | None:

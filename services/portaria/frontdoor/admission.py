@@ -13,10 +13,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from portaria.core.errors import InvalidRequest, Violation
 from portaria.core.ids import new_job_id
-from portaria.core.job_type import TYPE_URL_PREFIX, JobType, JobTypes, priority_name
-from portaria.core.retry import retry_from_proto, retry_to_proto
+from portaria.core.job_type import TYPE_URL_PREFIX, JobType, priority_name
 from portaria.core.seal import KeyRing
 from portaria.core.states import queue_name
+from portaria.frontdoor.catalogue import Catalogue
+from portaria.frontdoor.defaults import fill
 from portaria.frontdoor.names import CORE, Names, below
 from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.unsupported import unsupported_options
@@ -25,7 +26,6 @@ from portaria.store import Submission
 from portaria.v1.job_pb2 import (
     CONFLICT_POLICY_USE_EXISTING,
     JobSpec,
-    Priority,
     SubmitOptions,
 )
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest
@@ -61,25 +61,23 @@ class Prepared:
 class Admission:
     """Checks submissions against the job types that this door knows."""
 
-    def __init__(self, *, types: JobTypes, rules: Rules, keys: KeyRing, namespace: str) -> None:
-        self._types = {each.name: each for each in types.all()}
-        self._defaults = {name: _defaults(each) for name, each in self._types.items()}
+    def __init__(
+        self, *, catalogue: Catalogue, rules: Rules, keys: KeyRing, namespace: str
+    ) -> None:
+        self._catalogue = catalogue
         self._rules = rules
         self._keys = keys
         self._namespace = namespace
         rules.warm_up(SubmitJobRequest())
-        for each in self._types.values():
-            rules.warm_up(each.message())
 
-    def admit(
-        self, request: SubmitJobRequest, *, payload: Message | None = None, names: Names = CORE
-    ) -> Admitted:
-        """Takes the request over: its spec is filled in. `payload` is what spec.payload holds,
-        where that was parsed before. Raises InvalidRequest with every violation.
+    def admit(self, request: SubmitJobRequest, *, names: Names = CORE) -> Admitted:
+        """Takes the request over: its spec is filled in.
+
+        Raises InvalidRequest with every violation.
         """
         wrong = self._rules.check(request)
         options = request.spec.options
-        job_type, payload, more = self.payload_of(request.spec, payload)
+        job_type, payload, more = self.payload_of(request.spec)
         wrong += more
         if request.spec.HasField("options"):
             wrong += unsupported_options(options, job_type)
@@ -91,7 +89,7 @@ class Admission:
         """As `admit`, for one of several: answers what is wrong instead of raising it."""
         wrong = [below("spec", each) for each in self._rules.check(spec)]
         has_options = spec.HasField("options")
-        job_type, payload, more = self.payload_of(spec, None)
+        job_type, payload, more = self.payload_of(spec)
         wrong += more
         if has_options:
             wrong += unsupported_options(spec.options, job_type)
@@ -99,33 +97,31 @@ class Admission:
             return [names.translate(each) for each in wrong]
         return self._prepared(spec, job_type, payload)
 
-    def payload_of(
-        self, spec: JobSpec, payload: Message | None
-    ) -> tuple[JobType | None, Message | None, list[Violation]]:
+    def payload_of(self, spec: JobSpec) -> tuple[JobType | None, Message | None, list[Violation]]:
         """Type and payload of a spec, parsed and checked, and what is wrong with it."""
         if not spec.HasField("payload"):
             return None, None, []  # the request's own rules say so
         packed = spec.payload
-        job_type = self._types.get(packed.type_url.rpartition("/")[2])
+        served = self._catalogue.served
+        job_type = served.types.get(packed.type_url.rpartition("/")[2])
         if job_type is None:
             return None, None, [self._unknown_type(packed.type_url)]
         if len(packed.value) > job_type.max_payload_bytes:
             limit = f"is larger than {job_type.max_payload_bytes} bytes"
             return job_type, None, [Violation("spec.payload", "TOO_LARGE", limit)]
-        if payload is None:
-            payload = job_type.message()
-            try:
-                payload.ParseFromString(packed.value)
-            except DecodeError:
-                text = f"holds bytes that are not a {job_type.name}"
-                return job_type, None, [Violation("spec.payload", "MALFORMED_MESSAGE", text)]
-        wrong = self._rules.check(payload)
+        payload = job_type.message()
+        try:
+            payload.ParseFromString(packed.value)
+        except DecodeError:
+            text = f"holds bytes that are not a {job_type.name}"
+            return job_type, None, [Violation("spec.payload", "MALFORMED_MESSAGE", text)]
+        wrong = served.rules.check(payload)
         return job_type, payload, [below("spec.payload", each) for each in wrong]
 
     def _unknown_type(self, type_url: str) -> Violation:
         if not type_url:
             return Violation("spec.payload", "REQUIRED", "names no job type")
-        names = sorted(self._types)
+        names = self._catalogue.served.types.names()
         known = ", ".join(names[:_MOST_NAMES]) or "none"
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         text = f"is of a type that is not known here; known are: {known}{more}"
@@ -149,12 +145,13 @@ class Admission:
         payload.DiscardUnknownFields()
         content = payload.SerializeToString(deterministic=True)
         is_plain = not spec.HasField("options")
+        defaults = self._catalogue.served.defaults[job_type.name]
         content_hash = _content_hash(job_type.name, content, spec)
         spec.payload.type_url, spec.payload.value = TYPE_URL_PREFIX + job_type.name, content
         if is_plain:
-            spec.options.CopyFrom(self._defaults[job_type.name])
+            spec.options.CopyFrom(defaults)
         else:
-            _fill(spec.options, self._defaults[job_type.name])
+            fill(spec.options, defaults)
         return Prepared(spec, job_type, content_hash, is_plain)
 
     def _submission(
@@ -213,30 +210,6 @@ def terms(options: SubmitOptions, job_type: JobType) -> Terms:
 def _invalid(violations: list[Violation]) -> InvalidRequest:
     unknown = any(each.reason == "UNKNOWN_JOB_TYPE" for each in violations)
     return InvalidRequest(violations, reason="UNKNOWN_JOB_TYPE" if unknown else None)
-
-
-def _defaults(job_type: JobType) -> SubmitOptions:
-    options = SubmitOptions(
-        priority=Priority.Value(f"PRIORITY_{job_type.priority.upper()}"),
-        retry=retry_to_proto(job_type.retry),
-    )
-    options.timeout.FromTimedelta(job_type.timeout)
-    options.result_ttl.FromTimedelta(job_type.result_ttl)
-    return options
-
-
-def _fill(options: SubmitOptions, defaults: SubmitOptions) -> None:
-    """Sets what the submission left to its type."""
-    if not options.priority:
-        options.priority = defaults.priority
-    if not options.HasField("timeout"):
-        options.timeout.CopyFrom(defaults.timeout)
-    if not options.HasField("result_ttl"):
-        options.result_ttl.CopyFrom(defaults.result_ttl)
-    if options.HasField("retry"):
-        options.retry.CopyFrom(retry_to_proto(retry_from_proto(options.retry, defaults.retry)))
-    else:
-        options.retry.CopyFrom(defaults.retry)
 
 
 def _content_hash(name: str, content: bytes, spec: JobSpec) -> str:

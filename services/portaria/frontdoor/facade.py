@@ -2,56 +2,63 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import grpc
-from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
 from grpc import aio
 
 from portaria.core.job_type import TYPE_URL_PREFIX
+from portaria.frontdoor.catalogue import Catalogue
 from portaria.frontdoor.names import FACADE
 from portaria.frontdoor.submitter import Submitter
-from portaria.v1.jobs_service_pb2 import SubmitJobRequest
+from portaria.internal.v1.facade_pb2 import FacadeRequest
+from portaria.v1.jobs_service_pb2 import SubmitJobRequest, SubmitJobResponse
 
 
-def facade_handler(service: ServiceDescriptor, submitter: Submitter) -> grpc.GenericRpcHandler:
-    """Each RPC of a façade is SubmitJob with a payload that the caller's compiler checked."""
-    handlers = {method.name: _handler(method, submitter) for method in service.methods}
-    return grpc.method_handlers_generic_handler(service.full_name, handlers)
+class Facades(grpc.GenericRpcHandler):
+    """Each RPC of a façade is SubmitJob with a payload that the caller's compiler checked.
 
+    Its messages are read and written as others with the same fields: see FacadeRequest; every
+    response is a SubmitJobResponse.
+    """
 
-def _handler(
-    method: MethodDescriptor, submitter: Submitter
-) -> grpc.RpcMethodHandler[Message, Message]:
-    request_type: Any = message_factory.GetMessageClass(method.input_type)
-    response_type: Any = message_factory.GetMessageClass(method.output_type)
+    def __init__(self, catalogue: Catalogue, submitter: Submitter) -> None:
+        self._catalogue = catalogue
+        self._submitter = submitter
 
-    async def submit(request: Any, context: aio.ServicerContext[Any, Any]) -> Message:
-        payload = request.job if request.HasField("job") else None
-        job, deduplicated = await submitter.submit(
-            _submission(request), payload=payload, names=FACADE
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[FacadeRequest, SubmitJobResponse] | None:
+        """The handler of an RPC, where it is one of a façade that is served now."""
+        job_type = self._catalogue.served.facades.get(handler_call_details.method)
+        if job_type is None:
+            return None
+        make: Any = grpc.unary_unary_rpc_method_handler
+        handler: grpc.RpcMethodHandler[FacadeRequest, SubmitJobResponse] = make(
+            partial(self._submit, job_type),
+            FacadeRequest.FromString,
+            SubmitJobResponse.SerializeToString,
         )
-        answer: Message = response_type(job=job, deduplicated=deduplicated)
-        return answer
+        return handler
 
-    make: Any = grpc.unary_unary_rpc_method_handler
-    handler: grpc.RpcMethodHandler[Message, Message] = make(
-        submit, request_type.FromString, response_type.SerializeToString
-    )
-    return handler
+    async def _submit(
+        self, job_type: str, request: FacadeRequest, _: aio.ServicerContext[Any, Any]
+    ) -> SubmitJobResponse:
+        job, deduplicated = await self._submitter.submit(_core(request, job_type), names=FACADE)
+        return SubmitJobResponse(job=job, deduplicated=deduplicated)
 
 
-def _submission(request: Any) -> SubmitJobRequest:
+def _core(request: FacadeRequest, job_type: str) -> SubmitJobRequest:
+    """The same request of the core RPC."""
     submission = SubmitJobRequest(
         request_id=request.request_id, validate_only=request.validate_only
     )
     spec = submission.spec
     spec.SetInParent()
     if request.HasField("job"):
-        spec.payload.type_url = TYPE_URL_PREFIX + request.job.DESCRIPTOR.full_name
-        spec.payload.value = request.job.SerializeToString()
+        spec.payload.type_url = TYPE_URL_PREFIX + job_type
+        spec.payload.value = request.job
     if request.HasField("options"):
         spec.options.CopyFrom(request.options)
     return submission

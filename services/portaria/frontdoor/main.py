@@ -16,6 +16,7 @@ from portaria.core.seal import load_key_ring
 from portaria.frontdoor.admin_servicer import AdminServicer
 from portaria.frontdoor.admission import Admission
 from portaria.frontdoor.batch import BatchSubmitter
+from portaria.frontdoor.catalogue import Catalogue
 from portaria.frontdoor.convert import Converter
 from portaria.frontdoor.drain import Drain, shutting_down
 from portaria.frontdoor.ending import cancel, finish
@@ -30,11 +31,12 @@ from portaria.frontdoor.server import Door
 from portaria.frontdoor.standing import FRESH_SECONDS, Standing
 from portaria.frontdoor.submitter import Submitter
 from portaria.frontdoor.subscription import MOST_CHANGES
+from portaria.frontdoor.types_following import TypesFollower
 from portaria.frontdoor.types_reading import TypesReading
 from portaria.frontdoor.waiting import Waiting
 from portaria.frontdoor.watch import HEARTBEAT, Watches
 from portaria.frontdoor.watchdog import Watchdog
-from portaria.jobs.discovery import load_facades, load_job_types
+from portaria.jobs.discovery import load_files, load_job_types
 from portaria.settings import Settings
 from portaria.store import AsyncStore
 from portaria.store.connect import connect_async
@@ -98,8 +100,9 @@ class Running:
         self.feed = Feed(feed_store, most_changes=most_changes)
         self.drain_state = Drain()
         namespace = settings.namespace
-        types = load_job_types(settings.jobs)
-        admission = Admission(types=types, rules=rules, keys=keys, namespace=namespace)
+        load_job_types(settings.jobs)  # says all that is wrong with them
+        catalogue = Catalogue(load_files(settings.jobs))
+        admission = Admission(catalogue=catalogue, rules=rules, keys=keys, namespace=namespace)
         standing = Standing(prompt, fresh=fresh)
         submitter = Submitter(admission=admission, store=prompt, converter=converter)
         watches = Watches(
@@ -135,26 +138,29 @@ class Running:
                     namespace=namespace,
                 ),
                 reading=reading,
-                types=TypesReading(types=types, rules=rules, standing=standing),
+                types=TypesReading(catalogue=catalogue, rules=rules, standing=standing),
             ),
             admin=AdminServicer(rules=rules, store=prompt, namespace=namespace),
-            facades=load_facades(settings.jobs),
+            catalogue=catalogue,
             submitter=submitter,
             drain=self.drain_state,
             reflect=settings.reflection,
         )
         self._watchdog = Watchdog(self._store, self.door)
+        self._types = TypesFollower(self._store, catalogue, keys, self.door.services_changed)
 
     async def start(self) -> str:
         """Listens, whether Redis answers or not; answers the address."""
         address = await self.door.listen(self._settings.listen)
         self._watchdog.start()
+        self._types.start()
         return address
 
     async def drain(self) -> None:
         """Lets calls end within the grace, and watches at once; then closes the port."""
         logs.logger().info("door draining", grace_seconds=self._settings.grace_seconds)
         await self._watchdog.stop()
+        await self._types.stop()
         # A health watch that takes nothing holds up whoever tells the health.
         await finish(health=self.door.stop_serving())
         self.drain_state.stopping = True
@@ -166,6 +172,7 @@ class Running:
     async def close(self) -> None:
         """Ends what is left, and all connections; within seconds, whatever hangs or fails."""
         await self._watchdog.stop()
+        await self._types.stop()
         await finish(server=self.door.stop(0.2 if self.drain_state.stopping else 0))
         await finish(feed=self.feed.close(), store=self._prompt.close())
         logs.logger().info("door stopped")

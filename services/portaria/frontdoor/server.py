@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.descriptor import ServiceDescriptor
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from portaria.core.errors import ConfigurationError
 from portaria.frontdoor.admin_servicer import AdminServicer
+from portaria.frontdoor.catalogue import Catalogue
 from portaria.frontdoor.connections import hang_up
 from portaria.frontdoor.drain import Drain
-from portaria.frontdoor.facade import facade_handler
+from portaria.frontdoor.facade import Facades
 from portaria.frontdoor.interceptors import chain
 from portaria.frontdoor.jobs_servicer import JobsServicer
+from portaria.frontdoor.reflecting import Reflection
 from portaria.frontdoor.submitter import Submitter
 from portaria.v1 import admin_service_pb2, jobs_service_pb2
 from portaria.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
@@ -26,6 +28,10 @@ from portaria.v1.jobs_service_pb2_grpc import add_JobsServiceServicer_to_server
 LARGEST_MESSAGE = 8 * 1024 * 1024
 JOBS_SERVICE = jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"].full_name
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
+_BESIDE = (
+    health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+    reflection.SERVICE_NAME,
+)
 
 OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
@@ -53,7 +59,7 @@ class Door:
         *,
         jobs: JobsServicer,
         admin: AdminServicer,
-        facades: Iterable[ServiceDescriptor],
+        catalogue: Catalogue,
         submitter: Submitter,
         drain: Drain,
         reflect: bool,
@@ -61,16 +67,21 @@ class Door:
         self._server = aio.server(interceptors=chain(drain), options=list(OPTIONS))
         self._health = health.aio.HealthServicer()
         self._port = 0
-        self.services = [JOBS_SERVICE, ADMIN_SERVICE]
+        self._catalogue = catalogue
+        self._serving = False
         add_JobsServiceServicer_to_server(jobs, self._server)
         add_AdminServiceServicer_to_server(admin, self._server)
-        for service in facades:
-            self._server.add_generic_rpc_handlers((facade_handler(service, submitter),))
-            self.services.append(service.full_name)
+        self._server.add_generic_rpc_handlers((Facades(catalogue, submitter),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:
-            served = (*self.services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
-            reflection.enable_server_reflection((*served, reflection.SERVICE_NAME), self._server)
+            add_ServerReflectionServicer_to_server(
+                Reflection(catalogue, lambda: (*self.services, *_BESIDE)), self._server
+            )
+
+    @property
+    def services(self) -> list[str]:
+        """Full names of ours and of the façades that are served now."""
+        return [JOBS_SERVICE, ADMIN_SERVICE, *self._catalogue.served.services]
 
     async def listen(self, address: str) -> str:
         """Starts answering; the address with the real port. Raises ConfigurationError."""
@@ -87,10 +98,15 @@ class Door:
 
     async def set_serving(self, *, serving: bool) -> None:
         """What health checks are answered, for the server and each service."""
+        self._serving = serving
         response = health_pb2.HealthCheckResponse
         status = response.SERVING if serving else response.NOT_SERVING
         for name in ("", *self.services):
             await self._health.set(name, status)
+
+    async def services_changed(self) -> None:
+        """Health checks of new façades are answered, too."""
+        await self.set_serving(serving=self._serving)
 
     async def stop_serving(self) -> None:
         """NOT_SERVING, for good."""

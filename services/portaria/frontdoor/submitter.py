@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from google.protobuf.message import Message
-
 from portaria.core.errors import AlreadyExists, NotFound, RequestIdReused
 from portaria.frontdoor.admission import Admission
 from portaria.frontdoor.convert import Converter, submitted_to_proto
@@ -24,14 +22,12 @@ class Submitter:
     store: PromptStore
     converter: Converter
 
-    async def submit(
-        self, request: SubmitJobRequest, *, payload: Message | None = None, names: Names = CORE
-    ) -> tuple[Job, bool]:
+    async def submit(self, request: SubmitJobRequest, *, names: Names = CORE) -> tuple[Job, bool]:
         """The job, and whether an earlier request had handed it in. Takes the request over.
 
         Raises InvalidRequest, RequestIdReused, AlreadyExists, StoreUnavailable, StoreFull.
         """
-        admitted = self.admission.admit(request, payload=payload, names=names)
+        admitted = self.admission.admit(request, names=names)
         if request.validate_only:
             return submitted_to_proto(admitted, None), False
         submitted = await self.store.run(calls.submit(admitted.submission))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from portaria.core.errors import InvalidRequest
-from portaria.core.job_type import JobType, JobTypes, descriptor_of
+from portaria.core.job_type import JobType, descriptor_of
 from portaria.core.retry import retry_to_proto
+from portaria.frontdoor.catalogue import Catalogue, Served
 from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.standing import Standing
 from portaria.v1.job_pb2 import Priority
@@ -19,8 +20,8 @@ from portaria.v1.jobs_service_pb2 import JobTypeInfo, ListJobTypesRequest, ListJ
 class TypesReading:
     """What may be handed in here, and whether anybody would run it."""
 
-    def __init__(self, *, types: JobTypes, rules: Rules, standing: Standing) -> None:
-        self._types = types
+    def __init__(self, *, catalogue: Catalogue, rules: Rules, standing: Standing) -> None:
+        self._catalogue = catalogue
         self._rules = rules
         self._standing = standing
 
@@ -28,13 +29,14 @@ class TypesReading:
         """The types by name. Raises InvalidRequest."""
         if wrong := self._rules.check(request):
             raise InvalidRequest(wrong)
-        types = [each for each in self._types.all() if request.domain in ("", each.domain)]
+        served = self._catalogue.served
+        types = [each for each in served.types.all() if request.domain in ("", each.domain)]
         picture = await self._standing.picture()
         answer = ListJobTypesResponse(
             job_types=[type_to_proto(each, served=picture.serves(each.name)) for each in types]
         )
         if request.include_descriptors:
-            answer.file_descriptor_set = descriptor_set(types).SerializeToString()
+            answer.file_descriptor_set = descriptor_set(served, types).SerializeToString()
         return answer
 
 
@@ -53,14 +55,18 @@ def type_to_proto(job_type: JobType, *, served: bool) -> JobTypeInfo:
     return found
 
 
-def descriptor_set(types: Iterable[JobType]) -> FileDescriptorSet:
-    """The files of payloads and results with all that they import, each after its imports."""
+def descriptor_set(served: Served, types: Collection[JobType]) -> FileDescriptorSet:
+    """The files of payloads, results and façades, with all that they import, in that order."""
+    names = {each.name for each in types}
     found: dict[str, FileDescriptorProto] = {}
     for job_type in types:
         file = descriptor_of(job_type.message).file
         _add(file, found)
         if job_type.result_type:
             _add(file.pool.FindMessageTypeByName(job_type.result_type).file, found)
+    services = {path.split("/")[1] for path, name in served.facades.items() if name in names}
+    for service in sorted(services):
+        _add(served.pool.FindFileContainingSymbol(service), found)
     return FileDescriptorSet(file=found.values())
 
 

@@ -14,14 +14,13 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from types import ModuleType
 
-from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, FileDescriptor
 
 from portaria.core.errors import ConfigurationError
-from portaria.core.job_type import JobType, JobTypes, is_job_type
+from portaria.core.job_type import JobType, JobTypes, is_job_type, submitted_by
+from portaria.core.type_files import Files, files_of
 from portaria.jobs.handler import Handler, handler_of
 from portaria.v1 import job_type_pb2
-
-_SUBMIT_FIELDS = {"job", "options", "request_id", "validate_only"}
 
 
 def load_job_types(packages: Iterable[str]) -> JobTypes:
@@ -38,14 +37,23 @@ def load_job_types(packages: Iterable[str]) -> JobTypes:
     return types
 
 
-def load_facades(packages: Iterable[str]) -> list[ServiceDescriptor]:
-    """The typed façades of the packages: services whose every RPC submits one job type."""
-    services = [
-        service
-        for _, module in _modules(packages, [])
-        for service in module.DESCRIPTOR.services_by_name.values()
+def load_files(packages: Iterable[str], domains: Collection[str] | None = None) -> Files:
+    """The .proto files of all job types, their results and façades; only of `domains` where given.
+
+    With what they import, each after its imports. Raises ConfigurationError.
+    """
+    wrong: list[str] = []
+    modules = [module.DESCRIPTOR for _, module in _modules(packages, wrong)]
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
+    roots = [
+        root
+        for file in modules
+        for descriptor in _types_in(file)
+        if domains is None or _domain(descriptor) in domains
+        for root in (file, _result_file(descriptor))
     ]
-    return [each for each in services if each.methods and all(map(_submits, each.methods))]
+    return files_of(roots)
 
 
 def load_handlers(packages: Iterable[str], domains: Collection[str]) -> dict[str, Handler]:
@@ -93,11 +101,21 @@ def find_handler(job_type: JobType) -> Handler | None:
     return None
 
 
-def _submits(method: MethodDescriptor) -> bool:
-    """Whether an RPC is one that `portaria.codegen.facade` made."""
-    fields = method.input_type.fields_by_name
-    job = fields["job"].message_type if "job" in fields else None
-    return job is not None and is_job_type(job) and set(fields.keys()) >= _SUBMIT_FIELDS
+def _types_in(file: FileDescriptor) -> Iterator[Descriptor]:
+    """The job types that a file declares, or that its façades hand in."""
+    yield from filter(is_job_type, file.message_types_by_name.values())
+    for service in file.services_by_name.values():
+        yield from filter(None, map(submitted_by, service.methods))
+
+
+def _result_file(descriptor: Descriptor) -> FileDescriptor:
+    """Where its result is declared; its own file where it has none."""
+    name = descriptor.GetOptions().Extensions[job_type_pb2.job_type].result_type
+    try:
+        found: FileDescriptor = descriptor.file.pool.FindMessageTypeByName(name).file
+    except KeyError:
+        return descriptor.file  # what reads the type says that the result does not exist
+    return found
 
 
 def _descriptors(packages: Iterable[str], wrong: list[str]) -> Iterator[tuple[str, Descriptor]]:

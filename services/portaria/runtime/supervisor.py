@@ -86,10 +86,12 @@ class Supervisor:
         handlers: Mapping[str, Handler],
         ring: KeyRing,
         registry: Registry,
+        keep_types: Callable[[], None],
         grace: float,
         most_mb: int = 0,
     ) -> None:
-        """`most_mb` is the cap of a child's memory, 0 for none."""
+        """`keep_types` registers job types where Redis lost them; `most_mb` is the cap of a child's
+        memory, 0 for none."""
         self._plan = plan
         self._store = store
         self._target = target
@@ -107,7 +109,9 @@ class Supervisor:
         self._deadline: float | None = None
         self._justice = Justice(store, ring, Random())
         types = [(each.job_type.domain, name) for name, each in handlers.items()]
-        self._upkeep = Upkeep(store, types=types, kill=self._justice.kill_hold)
+        self._upkeep = Upkeep(
+            store, types=types, keep_types=keep_types, kill=self._justice.kill_hold
+        )
         self._ran = 0
         self._log = logger()
         self._wakeup: socket.socket | None = None

@@ -19,6 +19,7 @@ PURGE_EVERY = 10.0
 TIDY_EVERY = 5.0
 UNPARK_EVERY = 4.0
 SETTLE_EVERY = 5.0
+TYPES_EVERY = 5.0
 AUDIT_EVERY = 10.0
 """Seconds between two looks whether a round is due; its slices follow at once."""
 EARLY_PURGE_FROM = 0.75
@@ -36,23 +37,26 @@ class Upkeep:
         store: Store,
         *,
         types: Sequence[tuple[str, str]],
+        keep_types: Callable[[], None],
         kill: Callable[[ChildProcess, str, str], None],
     ) -> None:
-        """`types` are the (domain, type) that are served; `kill` ends the run of one hold."""
+        """`types` are the (domain, type) that are served, `keep_types` sees that they are
+        registered; `kill` ends the run of one hold."""
         self._store = store
-        self._types = types
         self._kill = kill
-        self._due = {
-            "renew": 0.0,
-            "reap": 0.0,
-            "promote": 0.0,
-            "expire": 0.0,
-            "purge": 0.0,
-            "tidy": 0.0,
-            "settle": 0.0,
-            "unpark": 0.0,
-            "audit": 0.0,
+        run = store.run
+        self._duties: dict[str, tuple[float, Callable[[], object]]] = {
+            "reap": (calls.REAP_EVERY, self._reap),
+            "promote": (PROMOTE_EVERY, self._promote),
+            "expire": (EXPIRE_EVERY, lambda: run(calls.expire())),
+            "purge": (PURGE_EVERY, self._purge),
+            "tidy": (TIDY_EVERY, lambda: run(calls.tidy())),
+            "settle": (SETTLE_EVERY, self._settle),
+            "unpark": (UNPARK_EVERY, lambda: run(calls.unpark(types))),
+            "audit": (AUDIT_EVERY, self._audit),
+            "types": (TYPES_EVERY, keep_types),
         }
+        self._due = dict.fromkeys(("renew", *self._duties), 0.0)
         self._is_reachable = True
         self._log = logger()
 
@@ -60,22 +64,9 @@ class Upkeep:
         """Raises StoreUnavailable where Redis is away; renewing comes first."""
         if self._is_due("renew", calls.RENEW_EVERY):
             self._renew(children)
-        if self._is_due("reap", calls.REAP_EVERY):
-            self._reap()
-        if self._is_due("promote", PROMOTE_EVERY):
-            self._promote()
-        if self._is_due("expire", EXPIRE_EVERY):
-            self._store.run(calls.expire())
-        if self._is_due("purge", PURGE_EVERY):
-            self._purge()
-        if self._is_due("tidy", TIDY_EVERY):
-            self._store.run(calls.tidy())
-        if self._is_due("settle", SETTLE_EVERY):
-            self._settle()
-        if self._is_due("unpark", UNPARK_EVERY):
-            self._store.run(calls.unpark(self._types))
-        if self._is_due("audit", AUDIT_EVERY):
-            self._audit()
+        for duty, (every, do) in self._duties.items():
+            if self._is_due(duty, every):
+                do()
 
     def hurry(self, duty: str) -> None:
         """Somebody asks for it now."""

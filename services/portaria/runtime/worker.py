@@ -23,11 +23,12 @@ from portaria.core.errors import ConfigurationError, StoreUnavailable
 from portaria.core.seal import load_key_ring
 from portaria.core.states import split_queue
 from portaria.jobs import Handler
-from portaria.jobs.discovery import load_handlers
+from portaria.jobs.discovery import load_files, load_handlers
 from portaria.runtime import streams
 from portaria.runtime.family import Plan
 from portaria.runtime.registry import RqRegistry
 from portaria.runtime.supervisor import Supervisor
+from portaria.runtime.types import TypeRegistry
 from portaria.settings import Settings, load_settings
 from portaria.store import Store
 from portaria.store.connect import reconnect
@@ -93,6 +94,8 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
     ring = load_key_ring(settings.key_file)
     connection = workers[0].connection
     store = Store(connection)
+    domains = {split_queue(queue)[0] for queue in plan.queues}
+    types = TypeRegistry(store, ring, load_files(settings.jobs, domains))
     registry = RqRegistry(workers, sorted(handlers), described(plan, settings))
     log = logs.logger()
     if threading.active_count() > 1:
@@ -108,9 +111,11 @@ def run_workers(workers: Sequence[Worker], plan: Plan, settings: Settings) -> in
         handlers=handlers,
         ring=ring,
         registry=registry,
+        keep_types=types.keep,
         grace=settings.grace_seconds,
         most_mb=settings.max_memory_mb,
     )
+    patiently(types.announce)
     patiently(registry.register)
     log.info(
         "worker ready",

@@ -53,4 +53,5 @@ NAMES = (
     "purge",
     "settle",
     "tidy",
+    "register",
 )

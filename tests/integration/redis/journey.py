@@ -16,7 +16,7 @@ _PATIENCE = timedelta(seconds=25)
 def work_goes(stack: Stack) -> None:
     """Submit, run, progress, retry, watch: each as it is promised."""
     pause = Duration(nanos=60_000_000)
-    steps = stack.client.submit(Steps(count=4, pause=pause), priority="high")
+    steps = stack.client.submit(Steps(count=20, pause=pause), priority="high")
     retried = stack.client.submit(Fail(times=1, how=Fail.HOW_ERROR))
     delayed = stack.client.submit(Echo(text="late"), delay=timedelta(milliseconds=300))
 

@@ -19,6 +19,7 @@ from portaria.core.states import TERMINAL
 from portaria.store import Store, Turn, calls, keys
 from portaria.store.batch import settle
 from portaria.store.calls import Call
+from portaria.store.types import register
 
 SCENE = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 
@@ -214,3 +215,20 @@ def _ids(lines: list[str]) -> set[str]:
 
 def _twice(job_ids: list[str]) -> set[str]:
     return {job_id for job_id in job_ids if job_ids.count(job_id) > 1}
+
+
+def test_half_a_registration_is_completed_by_its_repeat(kernel: Kernel) -> None:
+    """The revision comes last: until then no reader looks, and the same call writes all again."""
+    files = {"a.proto": b"A", "b.proto": b"", "c.proto": b"C"}
+
+    def scene(kernel: Kernel) -> Call[Any]:
+        kernel.store.run(register("", "one", {"b.proto": b"B"}))
+        return register("one", "two", files)
+
+    for most, call in _broken(kernel, scene):
+        assert kernel.redis.get(keys.TYPES_REVISION) == b"one", f"after {most} commands"
+
+        assert kernel.store.run(call)
+
+        assert kernel.redis.get(keys.TYPES_REVISION) == b"two"
+        assert kernel.redis.hgetall(keys.TYPES) == {b"a.proto": b"A", b"c.proto": b"C"}

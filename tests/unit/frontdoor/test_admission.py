@@ -7,24 +7,23 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from portaria.core.errors import InvalidRequest
-from portaria.core.job_type import JobTypes
 from portaria.core.seal import KeyRing
 from portaria.frontdoor.admission import Admission, Admitted
+from portaria.frontdoor.catalogue import Catalogue
 from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.unsupported import REFUSED
+from portaria.jobs.discovery import load_files
 from portaria.v1.job_pb2 import SubmitOptions
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest
-from portaria_workers.mail.v1.mail_pb2 import SendBulkEmail, SendEmail
+from portaria_workers.mail.v1.mail_pb2 import SendEmail
 
 
 @pytest.fixture(scope="module")
 def admission() -> Admission:
     """A door that knows the mail types."""
-    types = JobTypes()
-    types.add(SendEmail.DESCRIPTOR)
-    types.add(SendBulkEmail.DESCRIPTOR)
+    catalogue = Catalogue(load_files(("portaria_workers",)))
     keys = KeyRing([bytes(32)])
-    return Admission(types=types, rules=Rules(), keys=keys, namespace="default")
+    return Admission(catalogue=catalogue, rules=Rules(), keys=keys, namespace="default")
 
 
 def _admit(admission: Admission, mail: SendEmail | None = None, **options: object) -> Admitted:

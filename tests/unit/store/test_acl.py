@@ -27,10 +27,11 @@ SENDERS = {
         "store/listing.py",
         "store/queues.py",
         "store/walking.py",
+        "store/types.py",
         "store/workers.py",
         "frontdoor/*.py",
     ),
-    "worker": ("store/sync.py", "runtime/*.py"),
+    "worker": ("store/sync.py", "store/types.py", "runtime/*.py"),
 }
 """Who sends commands beside scripts."""
 

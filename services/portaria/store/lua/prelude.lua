@@ -13,6 +13,7 @@
 -- portaria:paused             hash     queue -> JSON of the reason: nobody claims from it
 -- portaria:expiry             zset     id -> milliseconds, of jobs with a limit
 -- portaria:parked:{domain}:{type}   zset   id -> when it was parked: nobody here served its type
+-- portaria:types[:revision]   hash, string   descriptors of job types; see register.lua
 -- portaria:namespaces         set      those that ever had a job
 -- portaria:batch:{id}         hash     request, namespace, size, created; stage: open, whole,
 --                                      placed, leaving; written, placed, looked, gone: up to where;
