@@ -46,6 +46,8 @@ lock: ## Resolve requirements.lock anew from pyproject.toml
 	  --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 	@$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade --quiet -o tests/bench/requirements.lock
+	@$(BIN)/uv pip compile --group node --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade --quiet -o tests/e2e/node.lock
 
 bench: setup ## Measure against the committed baselines, in one run
 	@$(BIN)/python tests/bench/run.py $${ARGS:-}

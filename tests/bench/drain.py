@@ -117,15 +117,14 @@ def _contestants(durability: Durability, *, quick: bool) -> list[Side]:
     share = 4 if quick else 1
     # So that each takes some seconds, and Redis has no reason yet to rewrite its log.
     many = 40_000 if durability is Durability.OFF else 12_000
-    found = [
+    return [
         sides.portaria(OURS, many // share),
         sides.portaria(OURS_SINGLY, many // 2 // share, PORTARIA_PREFETCH="1"),
         sides.huey(HUEY, many // 2 // share),
         sides.rq(STOCK, baseline_rq.FORKING, 400 // share),
         sides.rq(SIMPLE, baseline_rq.SIMPLE, 2_000 // share),
+        sides.bullmq(BULLMQ, many // share, rivals.bullmq()),
     ]
-    worker = rivals.bullmq()
-    return found if worker is None else [*found, sides.bullmq(BULLMQ, many // share, worker)]
 
 
 def _section(
@@ -134,8 +133,7 @@ def _section(
     rates = {name: [each.per_second for each in rounds] for name, rounds in found.items()}
     section = Section(
         title=f"drain of no-op jobs, {WORKERS} workers, AOF {durability.value}",
-        note="Medians; × stock is round by round, with the least and the most."
-        + ("" if BULLMQ in found else f" No {BULLMQ}: there is no Node here."),
+        note="Medians; × stock is round by round, with the least and the most.",
         columns=("", "jobs", "jobs/s", "× stock", "worker CPU µs/job", "Redis CPU µs/job"),
     )
     for side in contestants:

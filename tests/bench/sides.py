@@ -16,6 +16,7 @@ from bench import baseline_rq, noop_jobs, rivals
 from portaria.core.seal import load_key_ring
 from portaria.store import keys
 from stack import Process, Stack
+from stack.built import node
 from stack.processes import base_env
 
 WORKERS = 2
@@ -146,13 +147,13 @@ def _fill_huey(stack: Stack, _: Redis, count: int) -> None:
 
 
 def _start_bullmq(worker: Path, stack: Stack) -> list[Process]:
-    command = ("node", worker, stack.redis_server.url, "bench")
+    command = (node(), worker, stack.redis_server.url, "bench")
     return [stack.processes.start("bullmq", *command) for _ in range(WORKERS)]
 
 
 def _fill_bullmq(worker: Path, stack: Stack, _: Redis, count: int) -> None:
     command: list[str | Path] = [
-        "node",
+        node(),
         worker,
         stack.redis_server.url,
         "bench",

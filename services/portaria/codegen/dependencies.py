@@ -22,7 +22,12 @@ _MODULES = (
     "google.rpc.status_pb2",
     "google.rpc.error_details_pb2",
 )
-_PLATFORM = ("portaria.v1.job_pb2", "portaria.v1.job_type_pb2")
+_PLATFORM = (
+    "portaria.v1.errors_pb2",
+    "portaria.v1.job_pb2",
+    "portaria.v1.job_type_pb2",
+    "portaria.v1.jobs_service_pb2",
+)
 
 
 def validate_proto() -> FileDescriptorProto:

@@ -12,6 +12,13 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from portaria.codegen import dependencies
 from portaria.codegen.facade import facades, is_facade
 
+# What no job type imports, and every caller has a use for.
+_FOR_CALLERS = (
+    "google/rpc/error_details.proto",
+    "portaria/v1/errors.proto",
+    "portaria/v1/jobs_service.proto",
+)
+
 
 class GenerateError(Exception):
     """protoc refused the input; the text is its own."""
@@ -46,13 +53,21 @@ def generate(root: Path, out: Path, *, under: str = "") -> list[Path]:
     return written
 
 
-def image(root: Path, *, under: str = "") -> FileDescriptorSet:
-    """All files under `root` with their imports and comments, as buf's lint reads them."""
+def image(root: Path, *, under: str = "", for_callers: bool = False) -> FileDescriptorSet:
+    """All files under `root` with their imports and comments, as buf reads them.
+
+    `for_callers` adds what a client needs besides job types, and leaves out what is internal.
+    Raises GenerateError with protoc's words.
+    """
+    names = _protos(root, under)
+    if for_callers:
+        public = (name for name in names if not name.startswith("portaria/internal/"))
+        names = sorted({*public, *_FOR_CALLERS})
     with tempfile.TemporaryDirectory() as scratch:
         known, target = Path(scratch) / "known.binpb", Path(scratch) / "image.binpb"
         dependencies.write(known, platform=not (root / "portaria/v1/job_type.proto").exists())
         flags = [f"--descriptor_set_out={target}", "--include_imports", "--include_source_info"]
-        _protoc(root, known, flags, _protos(root, under))
+        _protoc(root, known, flags, names)
         return FileDescriptorSet.FromString(target.read_bytes())
 
 

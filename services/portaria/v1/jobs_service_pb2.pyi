@@ -557,6 +557,9 @@ class WatchJobsResponse(_message.Message):
     15 s of silence).
     """
     snapshot_complete: _builtins.bool
+    """The present state is told, in this frame and those before. A watch that began without a cursor
+    and breaks off earlier begins again without one.
+    """
     coalesced: _builtins.int
     """Progress frames dropped by coalescing since the last frame."""
     @_builtins.property

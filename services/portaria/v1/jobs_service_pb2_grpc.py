@@ -168,9 +168,10 @@ class JobsServiceServicer:
 
     def WatchJobs(self, request, context):
         """The present state of the selected jobs, then each change. Resumable with the last cursor seen;
-        UNAVAILABLE and CANCELLED by the server mean: resume, with jitter.
-        NOT_FOUND     an explicit id is unknown (with several ids: a `removed` event instead)
-        OUT_OF_RANGE  CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
+        UNAVAILABLE, CANCELLED by the server and a connection that breaks off mean: resume, with jitter.
+        NOT_FOUND           an explicit id is unknown (with several ids: a `removed` event instead)
+        OUT_OF_RANGE        CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
+        RESOURCE_EXHAUSTED  SLOW_WATCHER: frames were not read in time; resume
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -71,9 +71,10 @@ class JobsServiceStub:
     """
     WatchJobs: _grpc.UnaryStreamMultiCallable[_jobs_service_pb2.WatchJobsRequest, _jobs_service_pb2.WatchJobsResponse]
     """The present state of the selected jobs, then each change. Resumable with the last cursor seen;
-    UNAVAILABLE and CANCELLED by the server mean: resume, with jitter.
-      NOT_FOUND     an explicit id is unknown (with several ids: a `removed` event instead)
-      OUT_OF_RANGE  CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
+    UNAVAILABLE, CANCELLED by the server and a connection that breaks off mean: resume, with jitter.
+      NOT_FOUND           an explicit id is unknown (with several ids: a `removed` event instead)
+      OUT_OF_RANGE        CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
+      RESOURCE_EXHAUSTED  SLOW_WATCHER: frames were not read in time; resume
     """
     UpdateJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.UpdateJobRequest, _jobs_service_pb2.UpdateJobResponse]
     """Moves a job that waits to another priority, another moment, or both.
@@ -132,9 +133,10 @@ class JobsServiceAsyncStub(JobsServiceStub):
     """
     WatchJobs: _aio.UnaryStreamMultiCallable[_jobs_service_pb2.WatchJobsRequest, _jobs_service_pb2.WatchJobsResponse]  # type: ignore[assignment]
     """The present state of the selected jobs, then each change. Resumable with the last cursor seen;
-    UNAVAILABLE and CANCELLED by the server mean: resume, with jitter.
-      NOT_FOUND     an explicit id is unknown (with several ids: a `removed` event instead)
-      OUT_OF_RANGE  CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
+    UNAVAILABLE, CANCELLED by the server and a connection that breaks off mean: resume, with jitter.
+      NOT_FOUND           an explicit id is unknown (with several ids: a `removed` event instead)
+      OUT_OF_RANGE        CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
+      RESOURCE_EXHAUSTED  SLOW_WATCHER: frames were not read in time; resume
     """
     UpdateJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.UpdateJobRequest, _jobs_service_pb2.UpdateJobResponse]  # type: ignore[assignment]
     """Moves a job that waits to another priority, another moment, or both.
@@ -232,9 +234,10 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_jobs_service_pb2.WatchJobsResponse], _abc.AsyncIterator[_jobs_service_pb2.WatchJobsResponse]]:
         """The present state of the selected jobs, then each change. Resumable with the last cursor seen;
-        UNAVAILABLE and CANCELLED by the server mean: resume, with jitter.
-          NOT_FOUND     an explicit id is unknown (with several ids: a `removed` event instead)
-          OUT_OF_RANGE  CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
+        UNAVAILABLE, CANCELLED by the server and a connection that breaks off mean: resume, with jitter.
+          NOT_FOUND           an explicit id is unknown (with several ids: a `removed` event instead)
+          OUT_OF_RANGE        CURSOR_EXPIRED: the history after the cursor was trimmed; start without one
+          RESOURCE_EXHAUSTED  SLOW_WATCHER: frames were not read in time; resume
         """
 
     @_abc_1.abstractmethod

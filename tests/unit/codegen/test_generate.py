@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from portaria.cli.exits import Refused
+from portaria.cli.generate import generate as command
 from portaria.codegen.generate import GenerateError, generate, image
 
+TOP = Path(__file__).parents[3]
 PROTO = """syntax = "proto3";
 package team.stock.v1;
 import "buf/validate/validate.proto";
@@ -73,3 +76,32 @@ def test_an_image_holds_comments_and_imports(root: Path) -> None:
     assert "portaria/v1/job_type.proto" in files
     assert "buf/validate/validate.proto" in files
     assert files["team/stock/v1/stock.proto"].HasField("source_code_info")
+
+
+def test_an_image_for_callers_holds_the_whole_api(root: Path) -> None:
+    """Another team's types and façade, what submits and watches, and how errors read."""
+    generate(root, root)
+
+    theirs = {file.name: file for file in image(root, for_callers=True).file}
+
+    assert "team/stock/v1/stock_service.proto" in theirs
+    assert theirs["portaria/v1/jobs_service.proto"].service[0].name == "JobsService"
+    assert {"portaria/v1/errors.proto", "google/rpc/error_details.proto"} <= theirs.keys()
+
+
+def test_an_image_for_callers_keeps_internals_out() -> None:
+    """What only door and workers read is no part of the API."""
+    ours = {file.name for file in image(TOP / "proto", for_callers=True).file}
+
+    assert {"portaria/v1/admin_service.proto", "portaria_workers/mail/v1/mail.proto"} <= ours
+    assert not [name for name in ours if "internal" in name]
+
+
+def test_stubs_and_image_are_not_made_at_once(root: Path) -> None:
+    """--out places what --image would not write: one of them was meant otherwise."""
+    arguments = [str(root), "--out", str(root), "--image", str(root / "team.binpb")]
+
+    with pytest.raises(Refused, match="--image"):
+        command.main(arguments, standalone_mode=False)
+
+    assert not (root / "team.binpb").exists()
