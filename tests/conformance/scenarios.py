@@ -64,6 +64,7 @@ def watch(client: Client, handle: Handle[Message]) -> Seen:
         assert change.HasField("failure") == (state in ("RETRYING", "FAILED"))
         assert change.HasField("next_attempt_time") == (state == "RETRYING")
     job = handle.get(full=True)
+    _check_attempts(job, retried=sum(_name(event.state) == "RETRYING" for event in events))
     failure = job.last_failure
     kind = Failure.Kind.Name(failure.kind).removeprefix("KIND_")
     return Seen(
@@ -79,11 +80,27 @@ def watch(client: Client, handle: Handle[Message]) -> Seen:
     )
 
 
+def _check_attempts(job: Job, retried: int) -> None:
+    """Each is told, with its span; one that was followed by another says why and when."""
+    numbers = [each.number for each in job.attempts]
+    followed = [each for each in job.attempts if each.HasField("next_attempt_time")]
+    assert numbers == list(range(1, job.attempt + 1))
+    assert all(
+        each.worker and each.end_time.ToNanoseconds() >= each.start_time.ToNanoseconds() > 0
+        for each in job.attempts
+    )
+    assert len(followed) == retried
+    assert all(each.HasField("failure") for each in followed)
+    if job.attempts and job.HasField("last_failure"):
+        succeeded = _name(job.state) == "SUCCEEDED"
+        assert job.attempts[-1].HasField("failure") != succeeded
+
+
 _EVERY_JOB = {
     "job_id", "type", "domain", "queue", "priority", "state", "done", "max_attempts", "namespace",
     "create_time", "update_time", "end_time", "purge_time", "created_by", "cursor", "spec",
 }  # fmt: skip
-_RAN = {"attempt", "start_time", "worker"}
+_RAN = {"attempt", "attempts", "start_time", "worker"}
 _FAILED = _RAN | {"failures", "last_failure"}
 
 

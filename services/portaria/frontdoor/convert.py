@@ -6,17 +6,22 @@ import time
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from portaria.core.seal import KeyRing, SealBroken
 from portaria.core.states import TERMINAL, State, split_queue
 from portaria.frontdoor.admission import Admitted
 from portaria.frontdoor.cursor import Cursor
+from portaria.frontdoor.reports import (
+    attempts_to_proto,
+    failure_to_proto,
+    progress_to_proto,
+    timestamp,
+)
 from portaria.internal.v1.envelope_pb2 import Envelope, Outcome
 from portaria.logs import logger
 from portaria.store import JobRecord, Submitted
 from portaria.v1 import job_pb2
-from portaria.v1.job_pb2 import Failure, Job, JobState, JobView, PendingReason, Priority, Progress
+from portaria.v1.job_pb2 import Job, JobState, JobView, PendingReason, Priority
 
 BASIC_RESULT_LIMIT = 64 * 1024
 _SHORTEST_KEPT_MS = 3_600_000  # as in prelude.lua: a job outlives its request_id
@@ -38,11 +43,6 @@ def state_to_proto(state: State) -> JobState.ValueType:
 def pending_reason(state: State) -> PendingReason.ValueType:
     """Why a job in this state does not run."""
     return _PENDING_REASONS.get(state, job_pb2.PENDING_REASON_UNSPECIFIED)
-
-
-def timestamp(milliseconds: int) -> Timestamp:
-    """A moment of the store's clock."""
-    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 
 
 def submitted_to_proto(admitted: Admitted, submitted: Submitted | None) -> Job:
@@ -118,6 +118,8 @@ class Converter:
             job.progress.CopyFrom(progress_to_proto(record.progress))
         if record.failure:
             job.last_failure.CopyFrom(failure_to_proto(record.failure, full=full))
+        if full:
+            job.attempts.extend(attempts_to_proto(record))
         self._set_spec(job, record, full=full)
         self._set_result(job, record, full=full)
         return job
@@ -160,30 +162,6 @@ class Converter:
         job.unique_key = envelope.spec.options.unique_key
         if full:
             job.spec.CopyFrom(envelope.spec)
-
-
-def progress_to_proto(packed: bytes) -> Progress:
-    """What a worker reported, with the percentage."""
-    progress = Progress()
-    try:
-        progress.ParseFromString(packed)
-    except DecodeError:
-        return Progress()
-    if progress.total:
-        progress.percent = min(100.0, 100.0 * progress.current / progress.total)
-    return progress
-
-
-def failure_to_proto(packed: bytes, *, full: bool = False) -> Failure:
-    """What a worker or a script wrote about a failure."""
-    failure = Failure()
-    try:
-        failure.ParseFromString(packed)
-    except DecodeError:
-        return Failure(kind=Failure.KIND_ERROR, reason="UNREADABLE")
-    if not full:
-        failure.ClearField("traceback")
-    return failure
 
 
 def _set_times(job: Job, record: JobRecord) -> None:

@@ -6,14 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from portaria.core.seal import SealBroken
 from portaria.core.states import TERMINAL, State
-from portaria.frontdoor.convert import (
-    Converter,
-    failure_to_proto,
-    progress_to_proto,
-    state_to_proto,
-    timestamp,
-)
+from portaria.frontdoor.convert import Converter, state_to_proto
 from portaria.frontdoor.cursor import entry_order
+from portaria.frontdoor.reports import failure_to_proto, progress_to_proto, timestamp
 from portaria.frontdoor.subscription import Report
 from portaria.logs import logger
 from portaria.store import JobRecord

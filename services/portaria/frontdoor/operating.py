@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from portaria.core.errors import InvalidRequest, Violation
-from portaria.frontdoor.convert import timestamp
+from portaria.frontdoor.reports import timestamp
 from portaria.store.queues import QueueRecord
 from portaria.store.workers import WorkerRecord
 from portaria.v1.admin_service_pb2 import ListWorkersRequest, ListWorkersResponse, Queue, Worker

@@ -22,9 +22,9 @@ from portaria.core.ids import new_job_id
 from portaria.core.seal import KeyRing, SealBroken
 from portaria.core.states import TERMINAL, State, split_queue
 from portaria.frontdoor.admission import Admission, Prepared, terms
-from portaria.frontdoor.convert import timestamp
 from portaria.frontdoor.names import CORE
 from portaria.frontdoor.prompt import PromptStore
+from portaria.frontdoor.reports import timestamp
 from portaria.frontdoor.selection import Found
 from portaria.frontdoor.status import status_of
 from portaria.internal.v1.envelope_pb2 import Envelope

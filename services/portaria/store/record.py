@@ -39,6 +39,8 @@ class JobRecord:
     progress: bytes
     output: bytes
     failure: bytes
+    past: bytes
+    """The attempts that did not succeed; see `attempts`."""
     warnings: tuple[str, ...]
     cancel_reason: str = ""
     cancel_asked_ms: int = 0
@@ -87,9 +89,50 @@ def _record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord:
         progress=fields.get(b"progress", b""),
         output=fields.get(b"output", b""),
         failure=fields.get(b"failure", b""),
+        past=fields.get(b"past", b""),
         warnings=tuple(json.loads(fields.get(b"warnings") or b"[]")),
         cancel_reason=text(b"cancel_reason"),
         cancel_asked_ms=number(b"cancel_asked"),
         retried_from=text(b"retried_from"),
         retried_as=text(b"retried_as"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAttempt:
+    """An attempt that did not succeed. Moments as in JobRecord."""
+
+    number: int
+    started_ms: int
+    """0 where it was over before anybody was told that it had begun."""
+    ended_ms: int
+    due_ms: int
+    """Of the attempt that followed; 0 where none was planned."""
+    worker: str
+    what: str
+    """crashes, losts, or "" where it failed by itself."""
+    failure: bytes
+
+
+def attempts(past: bytes) -> list[PastAttempt]:
+    """Reads what prelude.lua writes, the oldest first; up to what is spoilt, if anything is."""
+    found = []
+    while past:
+        line, _, rest = past.partition(b"\n")
+        try:
+            number, started, ended, due, worker, what, length = line.decode().split(" ")
+            size = int(length)
+            attempt = PastAttempt(
+                number=int(number),
+                started_ms=int(started),
+                ended_ms=int(ended),
+                due_ms=int(due),
+                worker=worker if worker != "-" else "",
+                what=what if what != "-" else "",
+                failure=rest[:size],
+            )
+        except ValueError:
+            break
+        found.append(attempt)
+        past = rest[size:]
+    return found

@@ -218,6 +218,7 @@ def basic(job: Job) -> Job:
     shown = Job()
     shown.CopyFrom(job)
     shown.ClearField("spec")
+    shown.ClearField("attempts")
     if shown.HasField("last_failure"):
         shown.last_failure.ClearField("traceback")
     if len(shown.result.value) > _BASIC_RESULT:

@@ -24,7 +24,7 @@ from portaria.testing.attempt import (
 )
 from portaria.testing.clock import ShiftedClock
 from portaria.testing.handlers import Handlers
-from portaria.testing.job import Attempt
+from portaria.testing.job import Attempt, attempt_to_proto
 from portaria.testing.kernel import Kernel, Record
 from portaria.v1.job_pb2 import Failure
 
@@ -173,6 +173,7 @@ class Engine:
             logs=tuple(running.hold.log.lines),
         )
         self._attempts.setdefault(record.job.job_id, []).append(attempt)
+        record.job.attempts.append(attempt_to_proto(attempt, record.job.worker, running.crashed))
 
     def _begin(self, record: Record) -> Running:
         seconds = record.options.timeout.ToTimedelta().total_seconds()

@@ -12,10 +12,12 @@ from google.protobuf.message import Message
 from portaria.client import Handle
 from portaria.client.calls import Calls
 from portaria.core.clock import from_milliseconds
+from portaria.core.ends import CRASHED
 from portaria.core.job_type import priority_name
 from portaria.core.states import State
 from portaria.jobs.eager import Report
 from portaria.testing.kernel import Kernel, Record
+from portaria.v1 import job_pb2
 from portaria.v1.job_pb2 import Failure, Job
 from portaria.v1.jobs_service_pb2 import SubmitJobResponse
 
@@ -38,6 +40,19 @@ class Attempt:
     warnings: Sequence[str]
     logs: Sequence[tuple[str, str, Mapping[str, object]]]
     """(level, event, fields) of each line."""
+
+
+def attempt_to_proto(attempt: Attempt, worker: str, crashed: bool) -> job_pb2.Attempt:
+    """As the FULL view shows it."""
+    shown = job_pb2.Attempt(number=attempt.number, worker=worker)
+    shown.start_time.FromDatetime(attempt.started_at)
+    shown.end_time.FromDatetime(attempt.ended_at)
+    failure = CRASHED if crashed else attempt.failure
+    if failure is not None:
+        shown.failure.CopyFrom(failure)
+    if attempt.next_at is not None and not crashed:
+        shown.next_attempt_time.FromDatetime(attempt.next_at)
+    return shown
 
 
 class EagerHandle(Handle[Message]):

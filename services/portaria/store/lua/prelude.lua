@@ -127,7 +127,7 @@ local function parking(job)
 end
 
 -- A held job goes back to the front of its queue, its hold ends. `member` is id:token.
-local function give_back(id, member, job, queue, counter, count)
+local function give_back(id, member, job, queue, fields)
   local cursor = job.cursor
   if job.begun or cursor == '' then
     cursor = tell(id, 'PENDING', job.attempt, job.state, '-', '0', job.tag)
@@ -135,7 +135,7 @@ local function give_back(id, member, job, queue, counter, count)
   call('LPUSH', 'rq:queue:' .. queue, id)
   call('HINCRBY', DEPTH, queue, '1')
   call('HSET', 'rq:job:' .. id, 'status', 'queued', 'state', 'PENDING', 'hold', '', 'cursor',
-    cursor, 'updated', NOW, 'enqueued_at', iso(), counter, count)
+    cursor, 'updated', NOW, 'enqueued_at', iso(), unpack(fields))
   call('ZREM', 'rq:wip:' .. queue, member)
   wake(queue)
 end
@@ -165,18 +165,35 @@ local function finish(id, member, job, queue, state, worker, fields)
   call('ZREM', 'rq:wip:' .. queue, member)
 end
 
+-- The attempts that did not succeed, this one last, as a value of the field `past`: a line "number
+-- started ended due worker what length" each, and so many bytes of its failure. `what` is crashes
+-- or losts where its worker is to blame, else "-". The oldest are dropped.
+local PAST = 16384
+local function past(id, job, worker, due, what, failure)
+  local h = call('HMGET', 'rq:job:' .. id, 'past', 'started', 'worker_name')
+  if worker == '' then worker = h[3] or '-' end
+  local all = (h[1] or '') .. string.format('%s %s %s %s %s %s %d\n', job.attempt,
+    job.begun and h[2] or '0', NOW, int(due), worker, what, #failure) .. failure
+  while #all > PAST do
+    local line, length = string.match(all, '^([^\n]* (%d+)\n)')
+    if not line or #line + length >= #all then break end
+    all = string.sub(all, #line + length + 1)
+  end
+  return all
+end
+
 -- What a worker's death or silence does to a job that it had begun: back to its queue, until the
 -- budget for such ends is used up. `what` is crashes or losts.
 local function charge(id, member, job, queue, what, budget, failure, doubt)
   local count = tonumber(job[what]) + 1
+  local fields = {what, count, 'past', past(id, job, '', 0, what, '')}
   if job.state == 'CANCELLING' and job.once ~= '1' then
-    finish(id, member, job, queue, 'CANCELLED', '-', {what, count})
-  elseif job.once == '1' then
-    finish(id, member, job, queue, 'FAILED', '-', {what, count, 'failure', doubt})
-  elseif count >= budget then
-    finish(id, member, job, queue, 'FAILED', '-', {what, count, 'failure', failure})
+    finish(id, member, job, queue, 'CANCELLED', '-', fields)
+  elseif job.once == '1' or count >= budget then
+    fields[5], fields[6] = 'failure', job.once == '1' and doubt or failure
+    finish(id, member, job, queue, 'FAILED', '-', fields)
   else
-    give_back(id, member, job, queue, what, count)
+    give_back(id, member, job, queue, fields)
   end
 end
 
@@ -282,7 +299,7 @@ local function release(id, member, job, queue)
   if job.state == 'CANCELLING' then
     finish(id, member, job, queue, 'CANCELLED', '-', {'hold', ''})
   else
-    give_back(id, member, job, queue, 'crashes', job.crashes)
+    give_back(id, member, job, queue, {'crashes', job.crashes})
   end
 end
 

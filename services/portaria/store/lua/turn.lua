@@ -113,11 +113,14 @@ for i = 0, FINISHED - 1 do
         if laters >= LATERS then verdict = 'failed' end
       end
       local due = now + tonumber(ARGV[at + 3])
-      if job.state == 'CANCELLING' then
-        finish(id, member, job, queue, 'CANCELLED', WORKER, fields)
-      elseif verdict == 'failed' or (job.deadline > 0 and due >= job.deadline) then
-        -- No attempt may start past the deadline, so there will be no other one.
-        finish(id, member, job, queue, 'FAILED', WORKER, fields)
+      -- No attempt may start past the deadline, so there will be no other one.
+      local ends = verdict == 'failed' or (job.deadline > 0 and due >= job.deadline)
+        or job.state == 'CANCELLING'
+      fields[#fields + 1] = 'past'
+      fields[#fields + 1] = past(id, job, WORKER, ends and 0 or due, '-', failure)
+      if ends then
+        local state = job.state == 'CANCELLING' and 'CANCELLED' or 'FAILED'
+        finish(id, member, job, queue, state, WORKER, fields)
       else
         call('ZADD', KEYS[2], int(due), id)
         local cursor = tell(id, 'RETRYING', job.attempt, job.state, WORKER, int(due), job.tag)
