@@ -5,11 +5,11 @@ from __future__ import annotations
 from redis import Redis
 
 from acme_jobs.lab.v1.lab_pb2 import Noop
+from portaria.admission.rules import Rules
 from portaria.core.ids import new_request_id
 from portaria.core.seal import KeyRing
 from portaria.frontdoor.admission import Admission, Admitted
 from portaria.frontdoor.catalogue import Catalogue
-from portaria.frontdoor.rules import Rules
 from portaria.jobs.discovery import load_files
 from portaria.store import calls
 from portaria.v1.jobs_service_pb2 import BatchSubmitJobsRequest, SubmitJobRequest

@@ -16,10 +16,8 @@ from acme_jobs.lab.v1.lab_pb2 import Charge, Noop, Wait
 from conformance.scenarios import SCENARIOS, watch
 from conformance.submissions import PAIRS, paired, refused, wrong
 from portaria.client import Client, Handle
-from portaria.frontdoor import rules
 from portaria.store import Store, calls
 from portaria.testing import EagerPlatform
-from portaria.testing.admission import reason_of_rule
 from portaria.v1.job_pb2 import JOB_STATE_RUNNING
 from stack import Stack, eventually
 
@@ -137,14 +135,3 @@ def test_what_a_door_refuses_is_refused(stack: Stack, portaria: EagerPlatform) -
 
     assert {name: refused(portaria.client.submit, each) for name, each in given.items()} == real
     assert [name for name, answer in real.items() if answer == ("accepted",)] == []
-
-
-def test_rules_have_the_names_that_a_door_gives_them() -> None:
-    """Those of protovalidate, and a domain's own."""
-    ids = {*rules._REASONS, "run_time.horizon", "mail.not_both", "own", ""}
-    ids |= {f"{kind}.{word}" for kind in ("duration", "double") for word in rules._RANGES}
-    ids |= {"string.pattern", "string.uuid", "string.prefix", "bytes.pattern", "any.in"}
-
-    expected = {rule_id: rules.reason_of_rule(rule_id) for rule_id in ids}
-
-    assert {rule_id: reason_of_rule(rule_id) for rule_id in ids} == expected

@@ -10,6 +10,7 @@ import click
 from portaria.cli.exits import EXIT_CODES_HELP, Exit
 from portaria.cli.operating import output_option
 from portaria.cli.parameters import Duration, labels_of
+from portaria.core.states import PRIORITIES, State
 
 if TYPE_CHECKING:
     from portaria.client import Client, Retried
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
-_PRIORITIES = ("critical", "high", "default", "low")
-_STATES = ("SCHEDULED", "BLOCKED", "PENDING", "RUNNING", "RETRYING", "CANCELLING", "SUCCEEDED",
-           "FAILED", "CANCELLED", "EXPIRED")  # fmt: skip
+_STATES = [each.value for each in State]
 _MOST_EXPLAINED = 20
 
 
@@ -127,7 +126,7 @@ def delete(yes: bool, output: str, **given: Any) -> int:
 
 @click.command(epilog=EXIT_CODES_HELP)
 @selection_options
-@click.option("--priority", type=click.Choice(_PRIORITIES), help="Default: as it was.")
+@click.option("--priority", type=click.Choice(PRIORITIES), help="Default: as it was.")
 @click.option(
     "--request-id", metavar="ID", help="Again under the same id makes no second copy of a job."
 )
@@ -165,7 +164,7 @@ def retry(
 
 @click.command(epilog=EXIT_CODES_HELP)
 @click.argument("job_id", metavar="ID")
-@click.option("--priority", type=click.Choice(_PRIORITIES), help="Move it there.")
+@click.option("--priority", type=click.Choice(PRIORITIES), help="Move it there.")
 @click.option("--delay", type=Duration(), help="Start that long from now: 0s, 10m.")
 @click.option("--at", type=click.DateTime(("%Y-%m-%dT%H:%M:%S%z",)), help="Start at this moment.")
 @output_option
@@ -228,13 +227,8 @@ def _missing(client: "Client", job_ids: Sequence[str]) -> list[str]:
     """Of ids that may have been mistyped."""
     from portaria.core.errors import NotFound
 
-    found = []
-    for job_id in job_ids:
-        try:
-            client.get(job_id)
-        except NotFound as error:
-            found.append(f"{job_id}: {error.message}")
-    return found
+    found = client.get_many(job_ids)
+    return [f"{each}: {NotFound().message}" for each in job_ids if each.lower() not in found]
 
 
 def _confirm(said: Selected, verb: str, *, yes: bool) -> None:

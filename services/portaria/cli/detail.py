@@ -10,7 +10,7 @@ from rich.text import Text
 
 from portaria.cli.json_text import json_text, shown_dict, unpacked
 from portaria.cli.live import STYLES
-from portaria.cli.rows import failure_words, moment, one_line
+from portaria.cli.rows import due_at, failure_words, moment, one_line
 from portaria.cli.wording import length, local_time
 from portaria.client.states import state_name
 from portaria.core.clock import Clock, SystemClock
@@ -83,7 +83,7 @@ def _rows(job: Job, now: datetime) -> Iterator[tuple[str, str | Text]]:
 
 def _times(job: Job, now: datetime) -> Iterator[tuple[str, str]]:
     created, begun, ended = map(moment, (job.create_time, job.start_time, job.end_time))
-    due = moment(job.next_attempt_time) or moment(job.run_time)
+    due = due_at(job)
     yield "created", local_time(created)
     if due and not job.done and due > now:
         what = "next attempt" if job.attempt else "starts"

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from portaria.cli.detail import pending_words
 from portaria.cli.live import STYLES
-from portaria.cli.rows import failure_words, moment, one_line
-from portaria.cli.screens import brief
+from portaria.cli.rows import due_at, failure_words, moment, one_line
+from portaria.cli.screens import bare_table, brief
 from portaria.cli.wording import length
 from portaria.client.states import state_name
 from portaria.v1.job_pb2 import Job, Priority
@@ -18,7 +18,7 @@ from portaria.v1.jobs_service_pb2 import JobTypeInfo
 
 def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
     """One line a job; its id is never cut, so that it can be copied."""
-    table = _table()
+    table = bare_table()
     table.add_column("job", no_wrap=True, min_width=36)
     table.add_column("state", no_wrap=True, min_width=10)
     table.add_column("type")
@@ -41,7 +41,7 @@ def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
 
 def types_table(types: Iterable[JobTypeInfo]) -> Table:
     """One line a type, its description last."""
-    table = _table()
+    table = bare_table()
     table.add_column("type")
     table.add_column("priority", no_wrap=True)
     table.add_column("failures", no_wrap=True, justify="right")
@@ -66,7 +66,7 @@ def _note(job: Job, now: datetime) -> str:
     failure = failure_words(job.last_failure)
     if job.done:
         return failure or one_line(job.cancel_reason)
-    due = moment(job.next_attempt_time) or moment(job.run_time)
+    due = due_at(job)
     if due and due > now:
         return f"in {brief(due - now)}" + (f": {failure}" if failure else "")
     return pending_words(job) or _progress(job)
@@ -80,7 +80,3 @@ def _progress(job: Job) -> str:
 def _cut(text: str, style: str = "") -> Text:
     """What gives way where a line is too long; so its column must not say no_wrap itself."""
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
-
-
-def _table() -> Table:
-    return Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))

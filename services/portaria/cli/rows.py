@@ -72,7 +72,7 @@ class Row:
         self.worker = job.worker
         self.created_at = moment(job.create_time)
         self.ended_at = moment(job.end_time)
-        self.next_attempt_at = moment(job.next_attempt_time) or moment(job.run_time)
+        self.next_attempt_at = due_at(job)
         self.failure = failure_words(job.last_failure)
         if job.HasField("progress"):
             self._progress(job.progress)
@@ -110,6 +110,11 @@ def moment(stamp: Timestamp) -> datetime | None:
     if not stamp.seconds and not stamp.nanos:
         return None
     return stamp.ToDatetime(tzinfo=UTC)
+
+
+def due_at(job: Job) -> datetime | None:
+    """When a job that waits for a moment goes on."""
+    return moment(job.next_attempt_time) or moment(job.run_time)
 
 
 def failure_words(failure: Failure) -> str:

@@ -133,8 +133,13 @@ def brief(span: timedelta) -> str:
     return f"{seconds} s"
 
 
+def bare_table() -> Table:
+    """Columns, and nothing drawn between them."""
+    return Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+
+
 def _table(*left: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table = bare_table()
     for number, name in enumerate(left):
         # Where there is no room, the name of the line gives way, not its figures.
         width = _WIDTHS.get(name, len(name)) if number else None

@@ -10,6 +10,7 @@ import click
 
 from portaria.cli.exits import EXIT_CODES_HELP, Exit
 from portaria.cli.parameters import Duration, labels_of
+from portaria.core.states import PRIORITIES
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from portaria.client.requests import PriorityName
     from portaria.core.job_type import JobType
     from portaria.settings import Settings
-
-_PRIORITIES = ("critical", "high", "default", "low")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ class Submission:
 @click.option("--json", "text", metavar="JSON", help="The payload; without it --file, else stdin.")
 @click.option("--file", type=click.File(encoding="utf-8"), help="The payload's file; - is stdin.")
 @click.option("--lines", is_flag=True, help="One job for each line of JSON, handed in together.")
-@click.option("--priority", type=click.Choice(_PRIORITIES), help="Default: the job type's own.")
+@click.option("--priority", type=click.Choice(PRIORITIES), help="Default: the job type's own.")
 @click.option("--delay", type=Duration(), help="Start no sooner than this: 10s, 1h30m.")
 @click.option(
     "--label",

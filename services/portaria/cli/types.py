@@ -102,7 +102,7 @@ def _usable_files(settings: Settings) -> Files:
     with telling("these job types cannot be used"):
         found = job_types(settings).all()
         try:
-            from portaria.frontdoor.rules import Rules
+            from portaria.admission.rules import Rules
         except ModuleNotFoundError:
             click.echo("protovalidate is not installed: rules of fields are not checked", err=True)
         else:

@@ -9,12 +9,12 @@ from typing import Unpack
 
 from portaria.client.async_calls import AsyncCalls
 from portaria.client.calls import Calls
-from portaria.client.requests import PriorityName, priority_of
+from portaria.client.requests import PriorityName, priority_of, timestamp
 from portaria.client.selecting import Selection, selectors
 from portaria.client.statuses import error_of_item
-from portaria.core.errors import InvalidRequest, PortariaError, Violation
+from portaria.core.errors import PortariaError
 from portaria.core.ids import new_request_id
-from portaria.v1.job_pb2 import Job
+from portaria.v1.job_pb2 import PRIORITY_UNSPECIFIED, Job
 from portaria.v1.jobs_service_pb2 import (
     CancelJobsRequest,
     DeleteJobsRequest,
@@ -51,13 +51,10 @@ def retry_requests(
     request_id: str | None,
 ) -> Iterator[RetryJobsRequest]:
     """As cancel_requests; all with one request_id, since with it goes the id of each job."""
-    request = RetryJobsRequest(request_id=new_request_id() if request_id is None else request_id)
-    if priority is not None:
-        request.priority = priority_of(priority, "priority")
+    one_id = new_request_id() if request_id is None else request_id
+    moved = PRIORITY_UNSPECIFIED if priority is None else priority_of(priority, "priority")
     for selector in selectors(job_ids, selection):
-        request.selector.CopyFrom(selector)
-        yield request
-        request.ClearField("page_token")
+        yield RetryJobsRequest(selector=selector, request_id=one_id, priority=moved)
 
 
 def delete_requests(job_ids: Sequence[str], selection: Selection) -> Iterator[DeleteJobsRequest]:
@@ -74,10 +71,7 @@ def update_request(
     if priority is not None:
         request.priority = priority_of(priority, "priority")
     if run_time is not None:
-        if run_time.tzinfo is None:
-            violation = Violation("run_time", "TIMEZONE_REQUIRED", "needs a time zone")
-            raise InvalidRequest([violation])
-        request.run_time.FromDatetime(run_time)
+        request.run_time.CopyFrom(timestamp(run_time, "run_time"))
     return request
 
 
@@ -121,14 +115,9 @@ class Acting:
 
         Answers how many jobs that changed: what is done, or is being cancelled, does not count.
         """
-        count = 0
-        for request in cancel_requests(job_ids, selection, reason=reason, force=force):
-            remaining = True
-            while remaining:
-                answer = self._calls.unary(lambda stub: stub.CancelJobs, request)
-                count, remaining = count + answer.count, answer.remaining
-                request.page_token = answer.next_page_token
-        return count
+        requests = cancel_requests(job_ids, selection, reason=reason, force=force)
+        pages = self._calls.pages(lambda stub: stub.CancelJobs, requests)
+        return sum(each.count for each in pages)
 
     def retry(
         self,
@@ -143,29 +132,18 @@ class Acting:
         and, unless `states` names it, what succeeded. Repeated under the same `request_id` it makes
         no second copy.
         """
-        results: list[Retried] = []
         requests = retry_requests(job_ids, selection, priority=priority, request_id=request_id)
-        for request in requests:
-            remaining = True
-            while remaining:
-                answer = self._calls.unary(lambda stub: stub.RetryJobs, request)
-                results += retried(answer)
-                remaining, request.page_token = answer.remaining, answer.next_page_token
-        return results
+        pages = self._calls.pages(lambda stub: stub.RetryJobs, requests)
+        return [result for each in pages for result in retried(each)]
 
     def delete(self, *job_ids: str, **selection: Unpack[Selection]) -> int:
         """Forgets jobs that are done, at once; others stay. Answers how many went.
 
         Their request_ids are kept for the rest of their hour.
         """
-        count = 0
-        for request in delete_requests(job_ids, selection):
-            remaining = True
-            while remaining:
-                answer = self._calls.unary(lambda stub: stub.DeleteJobs, request)
-                count, remaining = count + answer.count, answer.remaining
-                request.page_token = answer.next_page_token
-        return count
+        requests = delete_requests(job_ids, selection)
+        pages = self._calls.pages(lambda stub: stub.DeleteJobs, requests)
+        return sum(each.count for each in pages)
 
 
 class AsyncActing:
@@ -192,14 +170,9 @@ class AsyncActing:
         **selection: Unpack[Selection],
     ) -> int:
         """As Client.cancel."""
-        count = 0
-        for request in cancel_requests(job_ids, selection, reason=reason, force=force):
-            remaining = True
-            while remaining:
-                answer = await self._calls.unary(lambda stub: stub.CancelJobs, request)
-                count, remaining = count + answer.count, answer.remaining
-                request.page_token = answer.next_page_token
-        return count
+        requests = cancel_requests(job_ids, selection, reason=reason, force=force)
+        pages = self._calls.pages(lambda stub: stub.CancelJobs, requests)
+        return sum([each.count async for each in pages])
 
     async def retry(
         self,
@@ -209,23 +182,12 @@ class AsyncActing:
         **selection: Unpack[Selection],
     ) -> list[Retried]:
         """As Client.retry."""
-        results: list[Retried] = []
         requests = retry_requests(job_ids, selection, priority=priority, request_id=request_id)
-        for request in requests:
-            remaining = True
-            while remaining:
-                answer = await self._calls.unary(lambda stub: stub.RetryJobs, request)
-                results += retried(answer)
-                remaining, request.page_token = answer.remaining, answer.next_page_token
-        return results
+        pages = self._calls.pages(lambda stub: stub.RetryJobs, requests)
+        return [result async for each in pages for result in retried(each)]
 
     async def delete(self, *job_ids: str, **selection: Unpack[Selection]) -> int:
         """As Client.delete."""
-        count = 0
-        for request in delete_requests(job_ids, selection):
-            remaining = True
-            while remaining:
-                answer = await self._calls.unary(lambda stub: stub.DeleteJobs, request)
-                count, remaining = count + answer.count, answer.remaining
-                request.page_token = answer.next_page_token
-        return count
+        requests = delete_requests(job_ids, selection)
+        pages = self._calls.pages(lambda stub: stub.DeleteJobs, requests)
+        return sum([each.count async for each in pages])

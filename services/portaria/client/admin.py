@@ -42,14 +42,9 @@ class Operations:
 
     def workers(self, domain: str = "") -> list[Worker]:
         """The workers that live, and those that were lost in the last half minute, by name."""
-        found: list[Worker] = []
         request = ListWorkersRequest(domain=domain, page_size=_PAGE)
-        while True:
-            page = self._calls.admin(lambda stub: stub.ListWorkers, request)
-            found += page.workers
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        pages = self._calls.admin_pages(lambda stub: stub.ListWorkers, request)
+        return [worker for each in pages for worker in each.workers]
 
     def pause(self, queue: str, reason: str = "") -> Queue:
         """Lets no worker claim from a queue, "mail:low"; what runs goes on.
@@ -72,13 +67,8 @@ class Operations:
         With `older_than` only what was submitted, or failed, longer ago. There is no way back.
         """
         request = purge_request(queue, dead_letter=dead_letter, older_than=older_than)
-        purged = 0
-        while True:
-            answer = self._calls.admin(lambda stub: stub.PurgeQueue, request)
-            purged += answer.purged
-            if not answer.remaining:
-                return purged
-            request.page_token = answer.next_page_token
+        pages = self._calls.admin_pages(lambda stub: stub.PurgeQueue, request)
+        return sum(each.purged for each in pages)
 
 
 class AsyncOperations:
@@ -93,14 +83,9 @@ class AsyncOperations:
 
     async def workers(self, domain: str = "") -> list[Worker]:
         """As Client.workers."""
-        found: list[Worker] = []
         request = ListWorkersRequest(domain=domain, page_size=_PAGE)
-        while True:
-            page = await self._calls.admin(lambda stub: stub.ListWorkers, request)
-            found += page.workers
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        pages = self._calls.admin_pages(lambda stub: stub.ListWorkers, request)
+        return [worker async for each in pages for worker in each.workers]
 
     async def pause(self, queue: str, reason: str = "") -> Queue:
         """As Client.pause."""
@@ -117,10 +102,5 @@ class AsyncOperations:
     ) -> int:
         """As Client.purge."""
         request = purge_request(queue, dead_letter=dead_letter, older_than=older_than)
-        purged = 0
-        while True:
-            answer = await self._calls.admin(lambda stub: stub.PurgeQueue, request)
-            purged += answer.purged
-            if not answer.remaining:
-                return purged
-            request.page_token = answer.next_page_token
+        pages = self._calls.admin_pages(lambda stub: stub.PurgeQueue, request)
+        return sum([each.purged async for each in pages])

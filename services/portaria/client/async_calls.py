@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 
 from portaria.client.channel import OPTIONS, ProcessGuard
+from portaria.client.paging import AnyPage, AnyPageRequest
 from portaria.client.retries import Outage, UnaryAttempts
 from portaria.client.statuses import error_of
 from portaria.client.waiting import Deadline, WaitSession
@@ -78,6 +79,26 @@ class AsyncCalls:
     ) -> _Response:
         """As `unary`, of the operators' service."""
         return await self._repeated(lambda: method(AdminServiceStub(self._open())), request)
+
+    def pages(
+        self,
+        method: Callable[
+            [JobsServiceAsyncStub], grpc.aio.UnaryUnaryMultiCallable[AnyPageRequest, AnyPage]
+        ],
+        requests: Iterable[AnyPageRequest],
+    ) -> AsyncGenerator[AnyPage, None]:
+        """Every page of the answer to each request, asked for when it is needed."""
+        return _pages(lambda request: self.unary(method, request), requests)
+
+    def admin_pages(
+        self,
+        method: Callable[
+            [AdminServiceAsyncStub], grpc.aio.UnaryUnaryMultiCallable[AnyPageRequest, AnyPage]
+        ],
+        request: AnyPageRequest,
+    ) -> AsyncGenerator[AnyPage, None]:
+        """As `pages`, of the operators' service."""
+        return _pages(lambda request: self.admin(method, request), [request])
 
     async def _repeated(
         self,
@@ -151,6 +172,18 @@ class AsyncCalls:
 
     def _error(self, failure: grpc.aio.AioRpcError) -> PortariaError:
         return error_of(failure, self.address)
+
+
+async def _pages(
+    ask: Callable[[AnyPageRequest], Awaitable[AnyPage]], requests: Iterable[AnyPageRequest]
+) -> AsyncGenerator[AnyPage, None]:
+    for request in requests:
+        while True:
+            page = await ask(request)
+            yield page
+            if not page.next_page_token:
+                break
+            request.page_token = page.next_page_token
 
 
 async def _pause(wait: timedelta) -> None:

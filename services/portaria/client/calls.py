@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import timedelta
 from random import Random
 from typing import TypeVar, cast
@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 import grpc
 
 from portaria.client.channel import OPTIONS, ProcessGuard
+from portaria.client.paging import AnyPage, AnyPageRequest
 from portaria.client.retries import Outage, UnaryAttempts
 from portaria.client.statuses import FailedCall, error_of
 from portaria.client.waiting import Deadline, WaitSession
@@ -72,6 +73,22 @@ class Calls:
     ) -> _Response:
         """As `unary`, of the operators' service."""
         return self._repeated(lambda: method(AdminServiceStub(self._open())), request)
+
+    def pages(
+        self,
+        method: Callable[[JobsServiceStub], grpc.UnaryUnaryMultiCallable[AnyPageRequest, AnyPage]],
+        requests: Iterable[AnyPageRequest],
+    ) -> Generator[AnyPage, None, None]:
+        """Every page of the answer to each request, asked for when it is needed."""
+        return _pages(lambda request: self.unary(method, request), requests)
+
+    def admin_pages(
+        self,
+        method: Callable[[AdminServiceStub], grpc.UnaryUnaryMultiCallable[AnyPageRequest, AnyPage]],
+        request: AnyPageRequest,
+    ) -> Generator[AnyPage, None, None]:
+        """As `pages`, of the operators' service."""
+        return _pages(lambda request: self.admin(method, request), [request])
 
     def _repeated(
         self,
@@ -146,6 +163,18 @@ class Calls:
     def _error(self, failure: grpc.RpcError) -> PortariaError:
         # What gRPC raises is the failed call itself, though its type does not say so.
         return error_of(cast("FailedCall", failure), self.address)
+
+
+def _pages(
+    ask: Callable[[AnyPageRequest], AnyPage], requests: Iterable[AnyPageRequest]
+) -> Generator[AnyPage, None, None]:
+    for request in requests:
+        while True:
+            page = ask(request)
+            yield page
+            if not page.next_page_token:
+                break
+            request.page_token = page.next_page_token
 
 
 def _pause(wait: timedelta) -> None:

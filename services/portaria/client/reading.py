@@ -55,12 +55,8 @@ class Reading:
         InvalidRequest.
         """
         request = list_request(_LIST_PAGE, "", oldest_first, full, selection)
-        while True:
-            answer = self._calls.unary(lambda stub: stub.ListJobs, request)
+        for answer in self._calls.pages(lambda stub: stub.ListJobs, [request]):
             yield from answer.jobs
-            if not answer.next_page_token:
-                return
-            request.page_token = answer.next_page_token
 
     def page(
         self,
@@ -114,13 +110,9 @@ class AsyncReading:
     ) -> AsyncGenerator[Job, None]:
         """As Client.list, for `async for`."""
         request = list_request(_LIST_PAGE, "", oldest_first, full, selection)
-        while True:
-            answer = await self._calls.unary(lambda stub: stub.ListJobs, request)
+        async for answer in self._calls.pages(lambda stub: stub.ListJobs, [request]):
             for job in answer.jobs:
                 yield job
-            if not answer.next_page_token:
-                return
-            request.page_token = answer.next_page_token
 
     async def page(
         self,

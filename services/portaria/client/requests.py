@@ -7,6 +7,7 @@ from typing import Literal
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from portaria.core.errors import InvalidRequest, Violation
 from portaria.core.ids import new_request_id
@@ -65,6 +66,15 @@ def duration(value: timedelta) -> Duration:
     return message
 
 
+def timestamp(moment: datetime, field: str) -> Timestamp:
+    """The message of an aware datetime. Raises InvalidRequest for one without a zone."""
+    if moment.tzinfo is None:
+        raise InvalidRequest([Violation(field, "TIMEZONE_REQUIRED", "needs a time zone")])
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
 def priority_of(name: str, field: str) -> Priority.ValueType:
     """The contract's word. Raises InvalidRequest."""
     try:
@@ -76,14 +86,9 @@ def priority_of(name: str, field: str) -> Priority.ValueType:
 
 def _start(options: SubmitOptions, delay: timedelta | None, run_time: datetime | None) -> None:
     if delay is not None and run_time is not None:
-        raise _invalid("run_time", "CONFLICT", "excludes a delay: give one of them")
+        text = "excludes a delay: give one of them"
+        raise InvalidRequest([Violation("spec.options.run_time", "CONFLICT", text)])
     if delay is not None:
         options.delay.CopyFrom(duration(delay))
     if run_time is not None:
-        if run_time.tzinfo is None:
-            raise _invalid("run_time", "TIMEZONE_REQUIRED", "needs a time zone")
-        options.run_time.FromDatetime(run_time)
-
-
-def _invalid(field: str, reason: str, description: str) -> InvalidRequest:
-    return InvalidRequest([Violation(f"spec.options.{field}", reason, description)])
+        options.run_time.CopyFrom(timestamp(run_time, "spec.options.run_time"))

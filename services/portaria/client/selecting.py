@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from google.protobuf.message import Message
 
+from portaria.client.requests import timestamp
 from portaria.core.errors import InvalidRequest, Violation
 from portaria.v1.job_pb2 import JobState
 from portaria.v1.jobs_service_pb2 import JobSelector
@@ -44,9 +45,9 @@ def selectors(job_ids: Sequence[str], selection: Selection) -> Iterator[JobSelec
             workflow_id=selection.get("workflow_id", ""),
         )
         if after := selection.get("created_after"):
-            selector.created_after.FromDatetime(_aware("created_after", after))
+            selector.created_after.CopyFrom(timestamp(after, "selector.created_after"))
         if before := selection.get("created_before"):
-            selector.created_before.FromDatetime(_aware("created_before", before))
+            selector.created_before.CopyFrom(timestamp(before, "selector.created_before"))
         yield selector
 
 
@@ -60,10 +61,3 @@ def _state(name: str) -> JobState.ValueType:
     except ValueError:
         text = f"has no state {name.upper()}"
         raise InvalidRequest([Violation("selector.states", "UNKNOWN", text)]) from None
-
-
-def _aware(name: str, moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        violation = Violation(f"selector.{name}", "TIMEZONE_REQUIRED", "needs a time zone")
-        raise InvalidRequest([violation])
-    return moment

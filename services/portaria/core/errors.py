@@ -23,6 +23,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+UNKNOWN_JOB_TYPE = "UNKNOWN_JOB_TYPE"
+
 
 class PortariaError(Exception):
     """A failure that a caller can understand. `reason` is an ErrorReason without its prefix."""
@@ -50,7 +52,10 @@ class Violation:
 
 
 class InvalidRequest(PortariaError):
-    """The request can never succeed as it is; says everything that is wrong with it."""
+    """The request can never succeed as it is; says everything that is wrong with it.
+
+    Its reason, where none is given, says whether it is a job type that is not known.
+    """
 
     reason = "INVALID_REQUEST"
 
@@ -61,6 +66,8 @@ class InvalidRequest(PortariaError):
         super().__init__(f"{first.field}: {first.description}{more}")
         if reason:
             self.reason = reason
+        elif any(each.reason == UNKNOWN_JOB_TYPE for each in self.violations):
+            self.reason = UNKNOWN_JOB_TYPE
 
 
 class MalformedMessage(InvalidRequest):
@@ -73,6 +80,14 @@ class NotFound(PortariaError):
     """No such job, or it was purged."""
 
     reason = "JOB_NOT_FOUND"
+
+    def __init__(
+        self,
+        message: str = "no such job, or it was purged",
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, metadata=metadata)
 
 
 class QueueNotFound(NotFound):

@@ -1,8 +1,11 @@
 """Ids: UUIDv7 for jobs, so that they sort by creation."""
 
 import os
+import re
 import time
 import uuid
+
+_JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def new_job_id() -> str:
@@ -14,6 +17,11 @@ def new_job_id() -> str:
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return str(uuid.UUID(int=value))
+
+
+def is_job_id(text: str) -> bool:
+    """Whether a job of ours may be called so."""
+    return _JOB_ID.fullmatch(text) is not None
 
 
 def id_floor(milliseconds: int) -> str:

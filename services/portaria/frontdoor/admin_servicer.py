@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf.message import Message
 from grpc import aio
 
-from portaria.core.errors import InvalidRequest, QueueNotFound
+from portaria.admission.rules import Rules
+from portaria.core.errors import QueueNotFound
 from portaria.frontdoor.admission import ANONYMOUS
 from portaria.frontdoor.operating import queue_to_proto, workers_after, workers_page
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.purging import Purging, place_of
-from portaria.frontdoor.rules import Rules
 from portaria.store import calls
 from portaria.store.queues import list_queues
 from portaria.store.workers import list_workers
@@ -43,11 +42,11 @@ class AdminServicer(AdminServiceServicer):
         self._purging = Purging(store, namespace=namespace)
 
     async def ListQueues(self, request: ListQueuesRequest, context: Context) -> ListQueuesResponse:
-        self._check(request)
+        self._rules.require(request)
         return ListQueuesResponse(queues=await self._queues(request.domain))
 
     async def PauseQueue(self, request: PauseQueueRequest, context: Context) -> PauseQueueResponse:
-        self._check(request)
+        self._rules.require(request)
         await self._queue(request.name)
         await self._store.run(calls.pause(request.name, reason=request.reason, by=ANONYMOUS))
         return PauseQueueResponse(queue=await self._queue(request.name))
@@ -55,22 +54,23 @@ class AdminServicer(AdminServiceServicer):
     async def ResumeQueue(
         self, request: ResumeQueueRequest, context: Context
     ) -> ResumeQueueResponse:
-        self._check(request)
+        self._rules.require(request)
         await self._queue(request.name)
         await self._store.run(calls.resume(request.name))
         return ResumeQueueResponse(queue=await self._queue(request.name))
 
     async def PurgeQueue(self, request: PurgeQueueRequest, context: Context) -> PurgeQueueResponse:
-        self._check(request)
+        self._rules.require(request)
         place = place_of(request.page_token)
-        await self._queue(request.name)
+        if not request.page_token:
+            await self._queue(request.name)
         purged, token = await self._purging.purge(request, place)
         return PurgeQueueResponse(purged=purged, remaining=bool(token), next_page_token=token)
 
     async def ListWorkers(
         self, request: ListWorkersRequest, context: Context
     ) -> ListWorkersResponse:
-        self._check(request)
+        self._rules.require(request)
         after, most = workers_after(request)
         found = await self._store.read(
             lambda store: list_workers(
@@ -78,10 +78,6 @@ class AdminServicer(AdminServiceServicer):
             )
         )
         return workers_page(found, most)
-
-    def _check(self, request: Message) -> None:
-        if wrong := self._rules.check(request):
-            raise InvalidRequest(wrong)
 
     async def _queues(self, domain: str) -> list[Queue]:
         found = await self._store.read(lambda store: list_queues(store.redis, domain=domain))

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError, Message
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.message import Message
 
+from portaria.admission.defaults import fill
+from portaria.admission.names import CORE, Names, below
+from portaria.admission.payload import read_payload, unknown_type
+from portaria.admission.rules import Rules
+from portaria.admission.unsupported import unsupported_options
+from portaria.core.clock import milliseconds
 from portaria.core.errors import InvalidRequest, Violation
 from portaria.core.ids import new_job_id
 from portaria.core.job_type import TYPE_URL_PREFIX, JobType, priority_name
 from portaria.core.seal import KeyRing
 from portaria.core.states import queue_name
 from portaria.frontdoor.catalogue import Catalogue
-from portaria.frontdoor.defaults import fill
-from portaria.frontdoor.names import CORE, Names, below
-from portaria.frontdoor.rules import Rules
-from portaria.frontdoor.unsupported import unsupported_options
 from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.store import Submission
 from portaria.v1.job_pb2 import (
@@ -32,7 +32,6 @@ from portaria.v1.jobs_service_pb2 import SubmitJobRequest
 
 ANONYMOUS = "anonymous"
 INDEXED_LABELS = 4
-_MOST_NAMES = 20
 _Moment = Literal["run_time", "start_before_time", "deadline"]
 
 
@@ -77,55 +76,35 @@ class Admission:
         """
         wrong = self._rules.check(request)
         options = request.spec.options
-        job_type, payload, more = self.payload_of(request.spec)
+        job_type, payload, more = self._payload_of(request.spec)
         wrong += more
         if request.spec.HasField("options"):
             wrong += unsupported_options(options, job_type)
         if wrong or job_type is None or payload is None:
-            raise _invalid([names.translate(each) for each in wrong])
+            raise InvalidRequest([names.translate(each) for each in wrong])
         return self._submission(request, job_type, payload)
 
-    def admit_spec(self, spec: JobSpec, names: Names = CORE) -> Prepared | list[Violation]:
-        """As `admit`, for one of several: answers what is wrong instead of raising it."""
+    def admit_spec(self, spec: JobSpec) -> Prepared | list[Violation]:
+        """As `admit`, for one of several: answers what is wrong, as of a SubmitJobRequest."""
         wrong = [below("spec", each) for each in self._rules.check(spec)]
         has_options = spec.HasField("options")
-        job_type, payload, more = self.payload_of(spec)
+        job_type, payload, more = self._payload_of(spec)
         wrong += more
         if has_options:
             wrong += unsupported_options(spec.options, job_type)
         if wrong or job_type is None or payload is None:
-            return [names.translate(each) for each in wrong]
+            return wrong
         return self._prepared(spec, job_type, payload)
 
-    def payload_of(self, spec: JobSpec) -> tuple[JobType | None, Message | None, list[Violation]]:
+    def _payload_of(self, spec: JobSpec) -> tuple[JobType | None, Message | None, list[Violation]]:
         """Type and payload of a spec, parsed and checked, and what is wrong with it."""
         if not spec.HasField("payload"):
             return None, None, []  # the request's own rules say so
-        packed = spec.payload
         served = self._catalogue.served
-        job_type = served.types.get(packed.type_url.rpartition("/")[2])
+        job_type = served.types.get(spec.payload.type_url.rpartition("/")[2])
         if job_type is None:
-            return None, None, [self._unknown_type(packed.type_url)]
-        if len(packed.value) > job_type.max_payload_bytes:
-            limit = f"is larger than {job_type.max_payload_bytes} bytes"
-            return job_type, None, [Violation("spec.payload", "TOO_LARGE", limit)]
-        payload = job_type.message()
-        try:
-            payload.ParseFromString(packed.value)
-        except DecodeError:
-            text = f"holds bytes that are not a {job_type.name}"
-            return job_type, None, [Violation("spec.payload", "MALFORMED_MESSAGE", text)]
-        wrong = served.rules.check(payload)
-        return job_type, payload, [below("spec.payload", each) for each in wrong]
-
-    def _unknown_type(self, type_url: str) -> Violation:
-        if not type_url:
-            return Violation("spec.payload", "REQUIRED", "names no job type")
-        names = self._catalogue.served.types.names()
-        known = ", ".join(names[:_MOST_NAMES]) or "none"
-        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-        text = f"is of a type that is not known here; known are: {known}{more}"
-        return Violation("spec.payload", "UNKNOWN_JOB_TYPE", text)
+            return None, None, [unknown_type(spec.payload.type_url, served.types.names())]
+        return job_type, *read_payload(spec.payload, job_type, served.rules)
 
     def envelope(self, prepared: Prepared, job_id: str) -> bytes:
         """What a worker opens: all of the job, sealed with the key of its domain."""
@@ -194,9 +173,9 @@ def terms(options: SubmitOptions, job_type: JobType) -> Terms:
         queue=queue_name(job_type.domain, priority_name(options.priority)),
         type=job_type.name,
         timeout_s=options.timeout.seconds + bool(options.timeout.nanos),
-        delay_ms=_milliseconds(options.delay),
+        delay_ms=milliseconds(options.delay),
         run_at_ms=_moment(options, "run_time"),
-        ttl_ms=_milliseconds(options.result_ttl),
+        ttl_ms=milliseconds(options.result_ttl),
         max_attempts=options.retry.max_attempts,
         at_most_once=job_type.at_most_once,
         before_ms=_moment(options, "start_before_time"),
@@ -205,11 +184,6 @@ def terms(options: SubmitOptions, job_type: JobType) -> Terms:
         use_existing=options.on_conflict == CONFLICT_POLICY_USE_EXISTING,
         labels=sorted(options.labels.items())[:INDEXED_LABELS] if options.labels else (),
     )
-
-
-def _invalid(violations: list[Violation]) -> InvalidRequest:
-    unknown = any(each.reason == "UNKNOWN_JOB_TYPE" for each in violations)
-    return InvalidRequest(violations, reason="UNKNOWN_JOB_TYPE" if unknown else None)
 
 
 def _content_hash(name: str, content: bytes, spec: JobSpec) -> str:
@@ -226,13 +200,8 @@ def _content_hash(name: str, content: bytes, spec: JobSpec) -> str:
     return hashlib.blake2b(head + content + options, digest_size=16).hexdigest()
 
 
-def _milliseconds(duration: Duration) -> int:
-    return duration.seconds * 1000 + duration.nanos // 1_000_000
-
-
 def _moment(options: SubmitOptions, name: _Moment) -> int:
     """0 where no moment was given; any moment in the past is as good as the first."""
     if not options.HasField(name):
         return 0
-    moment: Timestamp = getattr(options, name)
-    return max(1, moment.seconds * 1000 + moment.nanos // 1_000_000)
+    return max(1, milliseconds(getattr(options, name)))

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from google.rpc.status_pb2 import Status
 
+from portaria.admission.names import Names
+from portaria.admission.rules import Rules
 from portaria.core.errors import (
     AlreadyExists,
     InvalidRequest,
@@ -24,9 +26,7 @@ from portaria.core.errors import (
 )
 from portaria.core.ids import member_id, new_workflow_id
 from portaria.frontdoor.admission import Admission, Prepared, terms
-from portaria.frontdoor.names import Names
 from portaria.frontdoor.prompt import PromptStore
-from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.status import status_of
 from portaria.store import Submission
 from portaria.store.batch import (
@@ -74,7 +74,7 @@ class BatchSubmitter:
         specs = await self._specs(request)
         wrong = [each for spec in specs if isinstance(spec, list) for each in spec]
         if wrong and not request.allow_partial:
-            raise InvalidRequest(wrong, reason=_reason(wrong))
+            raise InvalidRequest(wrong)
         if request.validate_only or all(isinstance(spec, list) for spec in specs):
             return BatchSubmitJobsResponse(results=map(_unwritten, specs))
         batch = Batch(
@@ -246,12 +246,7 @@ def _unwritten(spec: Spec) -> BatchSubmitResult:
 
 
 def _status(wrong: list[Violation]) -> Status:
-    return status_of(InvalidRequest(wrong, reason=_reason(wrong)))
-
-
-def _reason(wrong: Sequence[Violation]) -> str | None:
-    unknown = any(each.reason == "UNKNOWN_JOB_TYPE" for each in wrong)
-    return "UNKNOWN_JOB_TYPE" if unknown else None
+    return status_of(InvalidRequest(wrong))
 
 
 def _held(number: int, held: Held) -> PortariaError:

@@ -10,11 +10,11 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from portaria.admission.defaults import defaults_of
+from portaria.admission.rules import Rules
 from portaria.core.errors import ConfigurationError
 from portaria.core.job_type import JobTypes, is_job_type, job_type_from, submitted_by
 from portaria.core.type_files import Files, merge, platform_files, pool_of
-from portaria.frontdoor.defaults import defaults_of
-from portaria.frontdoor.rules import Rules
 from portaria.logs import logger
 from portaria.v1.job_pb2 import SubmitOptions
 

@@ -124,6 +124,18 @@ class Converter:
         self._set_result(job, record, full=full)
         return job
 
+    def envelope_of(self, record: JobRecord) -> Envelope:
+        """What a door wrote when the job was handed in. Raises SealBroken."""
+        purpose = f"domain/{split_queue(record.tag.queue)[0]}"
+        envelope = Envelope()
+        try:
+            envelope.ParseFromString(self._keys.unseal(purpose, record.envelope))
+        except DecodeError:
+            raise SealBroken("sealed, but not an envelope") from None
+        if (envelope.namespace, envelope.job_id) != (record.tag.namespace, record.job_id):
+            raise SealBroken("the envelope of another job")
+        return envelope
+
     def result_of(self, record: JobRecord) -> AnyMessage | None:
         """What the handler returned; None for nothing. Raises SealBroken."""
         if not record.output:
@@ -150,10 +162,9 @@ class Converter:
 
     def _set_spec(self, job: Job, record: JobRecord, *, full: bool) -> None:
         """What only the envelope holds."""
-        envelope = Envelope()
         try:
-            envelope.ParseFromString(self._keys.unseal(f"domain/{job.domain}", record.envelope))
-        except (SealBroken, DecodeError) as error:
+            envelope = self.envelope_of(record)
+        except SealBroken as error:
             logger().error("spec withheld", job_id=record.job_id, why=str(error))
             job.warnings.append("the spec is withheld: it was not written by a known door")
             return

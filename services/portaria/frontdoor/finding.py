@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from portaria.core.states import split_queue
 from portaria.frontdoor.convert import Converter
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.search import Search
 from portaria.store import AsyncStore, JobRecord
-from portaria.store.listing import Span, bounds, ids_in_states, step
-from portaria.store.walking import Brief, sources_of
+from portaria.store.listing import Span, step
+from portaria.store.walking import Brief
 from portaria.v1.job_pb2 import Job, JobView
 
 LARGEST_ANSWER = 7 * 512 * 1024
@@ -47,7 +46,8 @@ class Finding:
 
         Fewer than wanted where the budget ended, or where they are too large for one answer.
         """
-        span, page = await self._span(wanted), _Page(most=wanted.most, reached=wanted.after)
+        span = await wanted.search.span(self._store, newest_first=wanted.newest_first)
+        page = _Page(most=wanted.most, reached=wanted.after)
         after, looked, width = wanted.after, 0, min(_STEP, wanted.most + 1)
         while True:
             found, following = await self._step(span, after, width)
@@ -58,32 +58,6 @@ class Finding:
             looked, after, width = looked + width, following, _STEP
             if not following or looked >= BUDGET:
                 return page.jobs, following
-
-    async def _span(self, wanted: Wanted) -> Span:
-        """What to walk: the ids that were asked for, a few in the states, or the smallest index."""
-        search, selector = wanted.search, wanted.search.selector
-        job_ids = selector.job_ids or None
-        if job_ids is None and search.states and not selector.workflow_id:
-            job_ids = await self._store.read(
-                lambda store: ids_in_states(
-                    store.redis, search.states, of=lambda name: _may_hold(search, name), most=BUDGET
-                )
-            )
-        start, end = bounds(
-            newest_first=wanted.newest_first, after_ns=search.after_ns, before_ns=search.before_ns
-        )
-        return Span(
-            newest_first=wanted.newest_first,
-            job_ids=job_ids,
-            sources=sources_of(
-                selector.namespace,
-                types=sorted(selector.types),
-                workflow_id=selector.workflow_id,
-                labels=selector.labels,
-            ),
-            start=start,
-            end=end,
-        )
 
     async def _step(self, span: Span, after: str, most: int) -> tuple[list[Brief], str]:
         def stepping(store: AsyncStore) -> Awaitable[tuple[list[Brief], str]]:
@@ -133,15 +107,3 @@ class _Page:
 
 def _fits(wanted: Wanted, job: Brief | JobRecord) -> bool:
     return wanted.search.matches(job.tag, job.state, job.created_ms)
-
-
-def _may_hold(search: Search, queue: str) -> bool:
-    """Whether a queue may have had what is searched."""
-    try:
-        domain, _ = split_queue(queue)
-    except ValueError:
-        return False  # of other users of RQ
-    selector = search.selector
-    return (not selector.queues or queue in selector.queues) and (
-        not selector.domains or domain in selector.domains
-    )

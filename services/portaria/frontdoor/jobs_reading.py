@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portaria.core.errors import InvalidRequest, NotFound, Violation
+from portaria.admission.rules import Rules
+from portaria.core.errors import InvalidRequest, Violation
 from portaria.frontdoor.convert import Converter
 from portaria.frontdoor.cursor import Cursor
 from portaria.frontdoor.finding import LARGEST_ANSWER, READ, Finding, Wanted
+from portaria.frontdoor.ownership import is_ours, ours
 from portaria.frontdoor.pages import Place, listed_of, page_size, place_from
 from portaria.frontdoor.prompt import PromptStore
-from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.search import search_faults, search_from_proto
 from portaria.frontdoor.standing import Standing
-from portaria.store import JobRecord
 from portaria.store.readiness import jobs_ahead
 from portaria.v1.job_pb2 import JOB_STATE_PENDING, Job, JobView
 from portaria.v1.jobs_service_pb2 import (
@@ -46,9 +46,7 @@ class JobsReading:
     async def get(self, job_id: str, view: JobView.ValueType) -> Job:
         """One job, and why it waits where it does. Raises NotFound."""
         look = await self._store.look([job_id.lower()])
-        record = look.records[0]
-        if record is None or not self._is_ours(record):
-            raise NotFound("no such job, or it was purged")
+        record = ours(look.records[0], self._namespace)
         job = self._converter.job_to_proto(record, look.generation, view)
         await self._standing.explain(job)
         if job.state == JOB_STATE_PENDING:
@@ -59,18 +57,17 @@ class JobsReading:
 
     async def get_many(self, request: BatchGetJobsRequest) -> BatchGetJobsResponse:
         """Each job once, in the order of the request. Raises InvalidRequest."""
-        if wrong := self._rules.check(request):
-            raise InvalidRequest(wrong)
+        self._rules.require(request)
         job_ids = list(dict.fromkeys(job_id.lower() for job_id in request.job_ids))
-        generation = (await self._store.look(())).generation
         answer, size = BatchGetJobsResponse(), 0
         for start in range(0, len(job_ids), READ):
             chunk = job_ids[start : start + READ]
-            for job_id, record in zip(chunk, await self._store.get_many(chunk), strict=True):
-                if record is None or not self._is_ours(record):
+            look = await self._store.look(chunk)
+            for job_id, record in zip(chunk, look.records, strict=True):
+                if not is_ours(record, self._namespace):
                     answer.missing_job_ids.append(job_id)
                     continue
-                job = self._converter.job_to_proto(record, generation, request.view)
+                job = self._converter.job_to_proto(record, look.generation, request.view)
                 size += job.ByteSize()
                 if answer.jobs and size > LARGEST_ANSWER:
                     text = "are together too large for one answer: ask for fewer of them"
@@ -102,9 +99,6 @@ class JobsReading:
         await self._standing.explain(*jobs)
         token = Place(following, cursor).token(listed) if following else ""
         return ListJobsResponse(jobs=jobs, next_page_token=token, cursor=cursor)
-
-    def _is_ours(self, record: JobRecord) -> bool:
-        return record.tag.namespace == self._namespace
 
 
 def _faults(request: ListJobsRequest, place: Place | Violation) -> Iterator[Violation]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf.message import Message
 from grpc import aio
 
-from portaria.core.errors import InvalidRequest
+from portaria.admission.rules import Rules
 from portaria.frontdoor.batch import BatchSubmitter
 from portaria.frontdoor.jobs_acting import JobsActing
 from portaria.frontdoor.jobs_reading import JobsReading
-from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.submitter import Submitter
 from portaria.frontdoor.types_reading import TypesReading
 from portaria.frontdoor.waiting import Waiting
@@ -80,7 +78,7 @@ class JobsServicer(JobsServiceServicer):
         return await self._batches.submit(request)
 
     async def GetJob(self, request: GetJobRequest, context: Context) -> GetJobResponse:
-        self._check(request)
+        self._rules.require(request)
         return GetJobResponse(job=await self._reading.get(request.job_id, request.view))
 
     async def BatchGetJobs(
@@ -97,7 +95,7 @@ class JobsServicer(JobsServiceServicer):
         return await self._types.list(request)
 
     async def WaitJob(self, request: WaitJobRequest, context: Context) -> WaitJobResponse:
-        self._check(request)
+        self._rules.require(request)
         timeout = request.timeout.ToTimedelta() if request.HasField("timeout") else None
         await self._waiting.until_done(
             request.job_id.lower(), timeout=timeout, remaining=context.time_remaining()
@@ -107,7 +105,7 @@ class JobsServicer(JobsServiceServicer):
     async def WatchJobs(  # type: ignore[override] # writes, since a write must be interruptible
         self, request: WatchJobsRequest, context: Context
     ) -> None:
-        self._check(request)
+        self._rules.require(request)
         await self._watches.serve(request, context.write)
 
     async def UpdateJob(self, request: UpdateJobRequest, context: Context) -> UpdateJobResponse:
@@ -121,7 +119,3 @@ class JobsServicer(JobsServiceServicer):
 
     async def DeleteJobs(self, request: DeleteJobsRequest, context: Context) -> DeleteJobsResponse:
         return await self._acting.delete(request, context.time_remaining())
-
-    def _check(self, request: Message) -> None:
-        if wrong := self._rules.check(request):
-            raise InvalidRequest(wrong)

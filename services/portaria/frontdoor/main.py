@@ -12,6 +12,7 @@ from contextlib import suppress
 import uvloop
 
 from portaria import logs
+from portaria.admission.rules import Rules
 from portaria.core.seal import load_key_ring
 from portaria.frontdoor.admin_servicer import AdminServicer
 from portaria.frontdoor.admission import Admission
@@ -26,7 +27,6 @@ from portaria.frontdoor.jobs_reading import JobsReading
 from portaria.frontdoor.jobs_servicer import JobsServicer
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.retrying import Copyist
-from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.server import Door
 from portaria.frontdoor.standing import FRESH_SECONDS, Standing
 from portaria.frontdoor.submitter import Submitter
@@ -133,7 +133,7 @@ class Running:
                     store=prompt,
                     reading=reading,
                     copyist=Copyist(
-                        admission=admission, store=prompt, keys=keys, namespace=namespace
+                        admission=admission, store=prompt, converter=converter, namespace=namespace
                     ),
                     namespace=namespace,
                 ),

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from datetime import timedelta
 
-from portaria.core.errors import InvalidRequest, Violation
+from portaria.core.errors import InvalidRequest
+from portaria.frontdoor.pages import foreign_token, pack, page_size, unpack
 from portaria.frontdoor.reports import timestamp
 from portaria.store.queues import QueueRecord
 from portaria.store.workers import WorkerRecord
 from portaria.v1.admin_service_pb2 import ListWorkersRequest, ListWorkersResponse, Queue, Worker
 from portaria.v1.job_pb2 import Priority
 
-_PAGE, _LARGEST_PAGE = 50, 1_000
 _STATES = {
     "starting": Worker.STATE_STARTING,
     "started": Worker.STATE_STARTING,
@@ -76,18 +74,15 @@ def worker_to_proto(record: WorkerRecord) -> Worker:
 def workers_after(request: ListWorkersRequest) -> tuple[str, int]:
     """After which name a page begins, and how many it has. Raises InvalidRequest."""
     try:
-        after = base64.b64decode(request.page_token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        text = "is not one that an earlier answer gave"
-        raise InvalidRequest([Violation("page_token", "FORMAT", text)]) from None
-    return after, min(request.page_size or _PAGE, _LARGEST_PAGE)
+        after = unpack(request.page_token).decode()
+    except ValueError:
+        raise InvalidRequest([foreign_token()]) from None
+    return after, page_size(request)
 
 
 def workers_page(found: Sequence[WorkerRecord], most: int) -> ListWorkersResponse:
     """The first `most` of them, with the token of the next page where there are more."""
-    token = ""
-    if len(found) > most:
-        token = base64.urlsafe_b64encode(found[most - 1].name.encode()).decode()
+    token = pack(found[most - 1].name.encode()) if len(found) > most else ""
     return ListWorkersResponse(
         workers=[worker_to_proto(each) for each in found[:most]], next_page_token=token
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
 
-from portaria.core.errors import InvalidRequest, Violation
+from portaria.core.clock import milliseconds
+from portaria.core.errors import InvalidRequest
+from portaria.frontdoor.pages import foreign_token, pack, unpack
 from portaria.frontdoor.prompt import PromptStore
 from portaria.store import calls
 from portaria.store.queues import dead_letters
@@ -28,7 +29,7 @@ class Place:
     before: str = ""
 
     def __str__(self) -> str:
-        return base64.urlsafe_b64encode(f"{self.number} {self.before}".encode()).decode()
+        return pack(f"{self.number} {self.before}".encode())
 
 
 def place_of(token: str) -> Place:
@@ -36,13 +37,11 @@ def place_of(token: str) -> Place:
     if not token:
         return Place()
     try:
-        text = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        found = _TOKEN.fullmatch(unpack(token).decode())
     except ValueError:
-        text = ""
-    found = _TOKEN.fullmatch(text)
+        found = None
     if found is None:
-        why = "is not one that an earlier answer gave"
-        raise InvalidRequest([Violation("page_token", "FORMAT", why)])
+        raise InvalidRequest([foreign_token()])
     return Place(int(found[1]), found[2])
 
 
@@ -55,7 +54,7 @@ class Purging:
 
     async def purge(self, request: PurgeQueueRequest, place: Place) -> tuple[int, str]:
         """One call's worth."""
-        older_ms, purged = request.older_than.ToMilliseconds(), 0
+        older_ms, purged = milliseconds(request.older_than), 0
         slice_of = self._dead_letter if request.dead_letter else self._backlog
         for _ in range(_MOST_LOOKS):
             most = min(calls.MOST_AT_ONCE, MOST - purged)

@@ -7,9 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from portaria.core.clock import milliseconds
 from portaria.core.errors import (
     AlreadyExists,
     InvalidRequest,
@@ -19,10 +17,11 @@ from portaria.core.errors import (
     RequestIdReused,
 )
 from portaria.core.ids import new_job_id
-from portaria.core.seal import KeyRing, SealBroken
-from portaria.core.states import TERMINAL, State, split_queue
+from portaria.core.seal import SealBroken
+from portaria.core.states import TERMINAL, State
 from portaria.frontdoor.admission import Admission, Prepared, terms
-from portaria.frontdoor.names import CORE
+from portaria.frontdoor.convert import Converter
+from portaria.frontdoor.ownership import ours
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.reports import timestamp
 from portaria.frontdoor.selection import Found
@@ -56,11 +55,11 @@ class Copyist:
     """Copies jobs, each at most once, whoever asks: then it is the copy that may be copied."""
 
     def __init__(
-        self, *, admission: Admission, store: PromptStore, keys: KeyRing, namespace: str
+        self, *, admission: Admission, store: PromptStore, converter: Converter, namespace: str
     ) -> None:
         self._admission = admission
         self._store = store
-        self._keys = keys
+        self._converter = converter
         self._namespace = namespace
 
     async def copy(self, found: Sequence[Found], copying: Copying) -> list[RetryResult]:
@@ -87,9 +86,8 @@ class Copyist:
         except (NotFound, NotRetryable, AlreadyExists, InvalidRequest) as error:
             return RetryResult(job_id=job_id, error=status_of(error))
 
-    def _submission(self, record: JobRecord | None, copying: Copying) -> Submission:
-        if record is None or record.tag.namespace != self._namespace:
-            raise NotFound("no such job, or it was purged")
+    def _submission(self, found: JobRecord | None, copying: Copying) -> Submission:
+        record = ours(found, self._namespace)
         if record.state not in TERMINAL:
             text = f"the job is {record.state}: only one that is done can be handed in again"
             raise NotRetryable(text, metadata={"state": record.state})
@@ -116,22 +114,17 @@ class Copyist:
             options.priority = copying.priority
         if envelope.effect == EFFECT_AT_MOST_ONCE:
             options.ClearField("retry")  # the type's own, which no submission may set
-        prepared = self._admission.admit_spec(spec, CORE)
+        prepared = self._admission.admit_spec(spec)
         if isinstance(prepared, Prepared):
             return prepared
-        unknown = any(each.reason == "UNKNOWN_JOB_TYPE" for each in prepared)
-        raise InvalidRequest(prepared, reason="UNKNOWN_JOB_TYPE" if unknown else None)
+        raise InvalidRequest(prepared)
 
     def _envelope(self, record: JobRecord) -> Envelope:
-        purpose, envelope = f"domain/{split_queue(record.tag.queue)[0]}", Envelope()
         try:
-            envelope.ParseFromString(self._keys.unseal(purpose, record.envelope))
-            if (envelope.namespace, envelope.job_id) != (self._namespace, record.job_id):
-                raise SealBroken("the envelope of another job")
-        except (SealBroken, DecodeError) as error:
+            return self._converter.envelope_of(record)
+        except SealBroken as error:
             logger().error("retry refused", job_id=record.job_id, why=str(error))
             raise NotRetryable("its spec was not written by a known door") from None
-        return envelope
 
 
 def _is_retryable(found: Found, copying: Copying) -> bool:
@@ -157,13 +150,13 @@ def _id_of(submitted: Submitted) -> str:
 
 def _move_limits(options: SubmitOptions, created_ms: int, now_ms: int) -> None:
     """A copy runs now. Limits that passed are as far ahead as they were of the first moment."""
-    first_ms = created_ms + options.delay.ToMilliseconds()
+    first_ms = created_ms + milliseconds(options.delay)
     if options.HasField("run_time"):
-        first_ms = max(created_ms, options.run_time.ToMilliseconds())
+        first_ms = max(created_ms, milliseconds(options.run_time))
     options.ClearField("run_time")
     options.ClearField("delay")
     for name in ("start_before_time", "deadline"):
-        limit: Timestamp = getattr(options, name)
-        if options.HasField(name) and limit.ToMilliseconds() <= now_ms:
-            span = max(limit.ToMilliseconds() - first_ms, _SHORTEST_LIMIT_MS)
-            limit.CopyFrom(timestamp(now_ms + span))
+        limit_ms = milliseconds(getattr(options, name))
+        if options.HasField(name) and limit_ms <= now_ms:
+            span = max(limit_ms - first_ms, _SHORTEST_LIMIT_MS)
+            getattr(options, name).CopyFrom(timestamp(now_ms + span))

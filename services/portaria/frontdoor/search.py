@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from portaria.core.clock import FIRST_SECOND, LAST_SECOND
 from portaria.core.errors import Violation
-from portaria.core.states import State
+from portaria.core.ids import is_job_id
+from portaria.core.states import State, split_queue
+from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.selector import Selector
 from portaria.store.events import Tag
+from portaria.store.listing import Span, bounds, ids_in_states
+from portaria.store.walking import sources_of
 from portaria.v1.job_pb2 import JobState
 from portaria.v1.jobs_service_pb2 import JobSelector
 
-# The years 1 to 9999, as google.protobuf.Timestamp has them.
-_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+_FEW = 2_000
+"""So many jobs in the wanted states are looked at before any index is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,49 @@ class Search:
             and (self.before_ns is None or created_ns < self.before_ns)
         )
 
+    def until(self, moment_ms: int) -> Search:
+        """The same, without what was created after a moment."""
+        end_ns = (moment_ms + 1) * 1_000_000
+        own_ns = end_ns if self.before_ns is None else self.before_ns
+        return replace(self, before_ns=min(end_ns, own_ns))
+
+    async def span(self, store: PromptStore, *, newest_first: bool) -> Span:
+        """What to walk: the ids that were asked for, a few in the states, or the smallest index.
+
+        It holds every job that matches, and others. Raises StoreUnavailable.
+        """
+        selector = self.selector
+        job_ids = selector.job_ids or None
+        if job_ids is None and self.states and not selector.workflow_id:
+            found = await store.read(
+                lambda store: ids_in_states(store.redis, self.states, of=self._may_hold, most=_FEW)
+            )
+            # What other tools call their jobs must not become a page token.
+            job_ids = None if found is None else tuple(filter(is_job_id, found))
+        start, end = bounds(
+            newest_first=newest_first, after_ns=self.after_ns, before_ns=self.before_ns
+        )
+        sources = sources_of(
+            selector.namespace,
+            types=sorted(selector.types),
+            workflow_id=selector.workflow_id,
+            labels=selector.labels,
+        )
+        return Span(
+            newest_first=newest_first, job_ids=job_ids, sources=sources, start=start, end=end
+        )
+
+    def _may_hold(self, queue: str) -> bool:
+        """Whether a queue may have had what is searched."""
+        try:
+            domain, _ = split_queue(queue)
+        except ValueError:
+            return False  # of other users of RQ
+        selector = self.selector
+        return (not selector.queues or queue in selector.queues) and (
+            not selector.domains or domain in selector.domains
+        )
+
 
 def search_faults(selector: JobSelector) -> Iterator[Violation]:
     """What its own rules do not say: with any of these, `search_from_proto` makes no sense."""
@@ -49,7 +97,7 @@ def search_faults(selector: JobSelector) -> Iterator[Violation]:
     incomparable = not (selector.HasField("created_after") and selector.HasField("created_before"))
     for name in ("created_after", "created_before"):
         moment: Timestamp = getattr(selector, name)
-        if not (_FIRST_SECOND <= moment.seconds <= _LAST_SECOND and 0 <= moment.nanos < 10**9):
+        if not (FIRST_SECOND <= moment.seconds <= LAST_SECOND and 0 <= moment.nanos < 10**9):
             incomparable = True
             yield Violation(f"selector.{name}", "OUT_OF_RANGE", "is not in the years 1 to 9999")
     if not incomparable and _nanoseconds(selector.created_before) <= _nanoseconds(

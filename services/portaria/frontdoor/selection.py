@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from portaria.core.errors import Violation
-from portaria.core.ids import id_floor
+from portaria.frontdoor.pages import foreign_token
 from portaria.frontdoor.prompt import PromptStore
-from portaria.frontdoor.search import Search, search_faults, search_from_proto
-from portaria.store.walking import Brief, briefs, sources_of, walk
+from portaria.frontdoor.search import search_faults, search_from_proto
+from portaria.store.listing import Span, step
+from portaria.store.walking import Brief, briefs
 from portaria.v1.jobs_service_pb2 import JobSelector
 
 MOST = 1_000
@@ -19,8 +20,6 @@ MOST = 1_000
 SLICE = 200
 _SECONDS = 2.0
 """How long one call looks for more; the next one goes on where it was."""
-_SKEW_MS = 600_000
-"""Ids are made by doors, by other clocks than the store's."""
 _LONGEST = 64  # what is longer breaks a rule of the message
 _TOKEN = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,15})\Z")
 
@@ -46,8 +45,7 @@ def selection_faults(selector: JobSelector, page_token: str) -> Iterator[Violati
         yield Violation("selector", "REQUIRED", "selects nothing: name ids, labels, types or more")
     yield from search_faults(selector)
     if 0 < len(page_token) <= _LONGEST and (selector.job_ids or not _TOKEN.match(page_token)):
-        text = "is not one that an earlier answer gave"
-        yield Violation("page_token", "FORMAT", text)
+        yield foreign_token()
 
 
 class Walk:
@@ -66,17 +64,12 @@ class Walk:
         remaining: float | None,
     ) -> None:
         self._store = store
-        self._search = search = search_from_proto(selector, namespace)
-        self._sources = sources_of(
-            namespace,
-            types=search.selector.types,
-            workflow_id=search.selector.workflow_id,
-            labels=search.selector.labels,
-        )
-        self._left = list(search.selector.job_ids)
+        self._search = search_from_proto(selector, namespace)
+        self._span = Span(newest_first=False)
+        self._left = list(self._search.selector.job_ids)
         self._is_explicit = bool(self._left)
         found = _TOKEN.match(page_token)
-        self._after = found[1] if found else _first(search)
+        self._after = found[1] if found else ""
         self._is_over = False
         self.begun_ms = int(found[2]) if found else 0
         """When its first call began, by the store's clock; known once it has begun."""
@@ -84,9 +77,12 @@ class Walk:
         self._until = asyncio.get_running_loop().time() + seconds
 
     async def begin(self) -> None:
-        """Looks at the clock."""
+        """Looks at the clock, and for what is to be walked."""
         if not self.begun_ms:
             self.begun_ms = (await self._store.look(())).now_ms
+        if not self._is_explicit:
+            self._search = self._search.until(self.begun_ms)
+            self._span = await self._search.span(self._store, newest_first=False)
 
     @property
     def goes_on(self) -> bool:
@@ -100,20 +96,26 @@ class Walk:
         """Where the next call goes on; empty at the end."""
         return "" if self._is_over else str(Place(self._after, self.begun_ms))
 
+    async def each(self, act: Callable[[list[Found]], Awaitable[int]]) -> int:
+        """Lets `act` act on slice after slice, until it said of 1,000 jobs that they count, or
+        until the time is up; answers how many.
+        """
+        count = 0
+        while True:
+            count += await act(await self.more(min(SLICE, MOST - count)))
+            if count >= MOST or not self.goes_on:
+                return count
+
     async def more(self, most: int = SLICE) -> list[Found]:
-        """Those selected among the next `most`."""
+        """Those selected among the next `most`; first comes `begin`."""
         if self._is_explicit:
             return await self._explicit(most)
         place = self._after
         found, self._after = await self._store.read(
-            lambda store: walk(store.redis, self._sources, after=place, most=most)
+            lambda store: step(store.redis, self._span, after=place, most=most)
         )
         self._is_over = not self._after
-        return [
-            (each.job_id, each)
-            for each in found
-            if each.created_ms <= self.begun_ms and self._selects(each)
-        ]
+        return [(each.job_id, each) for each in found if self._selects(each)]
 
     async def _explicit(self, most: int) -> list[Found]:
         ids, self._left = self._left[:most], self._left[most:]
@@ -129,9 +131,3 @@ class Walk:
 
     def _selects(self, brief: Brief) -> bool:
         return self._search.matches(brief.tag, brief.state, brief.created_ms)
-
-
-def _first(search: Search) -> str:
-    """After which id to begin."""
-    early = (search.after_ns or 0) // 1_000_000 - _SKEW_MS
-    return id_floor(early) if early > 0 else ""

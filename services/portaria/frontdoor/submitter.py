@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from portaria.admission.names import CORE, Names
 from portaria.core.errors import AlreadyExists, NotFound, RequestIdReused
 from portaria.frontdoor.admission import Admission
 from portaria.frontdoor.convert import Converter, submitted_to_proto
-from portaria.frontdoor.names import CORE, Names
 from portaria.frontdoor.prompt import PromptStore
 from portaria.store import calls
 from portaria.v1.job_pb2 import JOB_VIEW_BASIC, Job

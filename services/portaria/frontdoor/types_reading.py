@@ -7,11 +7,10 @@ from collections.abc import Collection
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
-from portaria.core.errors import InvalidRequest
+from portaria.admission.rules import Rules
 from portaria.core.job_type import JobType, descriptor_of
 from portaria.core.retry import retry_to_proto
 from portaria.frontdoor.catalogue import Catalogue, Served
-from portaria.frontdoor.rules import Rules
 from portaria.frontdoor.standing import Standing
 from portaria.v1.job_pb2 import Priority
 from portaria.v1.jobs_service_pb2 import JobTypeInfo, ListJobTypesRequest, ListJobTypesResponse
@@ -27,8 +26,7 @@ class TypesReading:
 
     async def list(self, request: ListJobTypesRequest) -> ListJobTypesResponse:
         """The types by name. Raises InvalidRequest."""
-        if wrong := self._rules.check(request):
-            raise InvalidRequest(wrong)
+        self._rules.require(request)
         served = self._catalogue.served
         types = [each for each in served.types.all() if request.domain in ("", each.domain)]
         picture = await self._standing.picture()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from portaria.core.errors import CursorExpired, NotFound
+from portaria.core.errors import CursorExpired
 from portaria.core.states import TERMINAL
 from portaria.frontdoor.feed import Feed
+from portaria.frontdoor.ownership import ours
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.selector import Selector
 from portaria.frontdoor.subscription import Subscription
@@ -41,9 +42,7 @@ class Waiting:
         selector = Selector(namespace=self._namespace, job_ids=(job_id,))
         subscription = await self._feed.subscribe(selector, progress=False)
         try:
-            record = await self._store.get(job_id)
-            if record is None or record.tag.namespace != self._namespace:
-                raise NotFound("no such job, or it was purged")
+            record = ours(await self._store.get(job_id), self._namespace)
             if record.state not in TERMINAL:
                 await _ended(subscription, until)
         finally:

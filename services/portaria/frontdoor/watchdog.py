@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from portaria.core.errors import StoreFull, StoreUnavailable
+from portaria.core.errors import PortariaError, StoreFull, StoreUnavailable
 from portaria.frontdoor.ending import cancel
 from portaria.frontdoor.server import Door
 from portaria.logs import logger
@@ -38,44 +38,56 @@ class Watchdog:
         reachable = False
         said_at = float("-inf")
         while True:
-            why = await self._fault(prepare=not reachable)
-            answers = not why
+            fault = await self._fault(prepare=not reachable)
+            answers = fault is None
             if answers != reachable:
                 await self._door.set_serving(serving=answers)
                 said_at = float("-inf")
             clock = asyncio.get_running_loop().time()
             if answers and not reachable:
                 logger().info("redis reached")
-            elif not answers and clock - said_at > _SAY_AGAIN:
-                logger().warning("redis does not answer; trying on", why=why)
+            elif fault is not None and clock - said_at > _SAY_AGAIN:
+                _say(fault)
                 said_at = clock
             reachable = answers
+            if answers and not self._checked:
+                await self._check()
             await asyncio.sleep(_EVERY if answers else _EVERY / 4)
 
-    async def _fault(self, *, prepare: bool) -> str:
-        """Why it does not answer, for operators; empty where it does."""
+    async def _fault(self, *, prepare: bool) -> Exception | None:
+        """Why it does not answer; None where it does."""
         try:
             async with asyncio.timeout(_PATIENCE):
-                await (self._prepare() if prepare else self._store.ping())
+                await (self._store.prepare() if prepare else self._store.ping())
         except StoreFull:
-            return ""  # it answers, and draining it goes on
-        except TimeoutError:
-            return f"silent for {_PATIENCE:g} s"
-        except StoreUnavailable as error:
-            return str(error.__cause__ or error)[:_LONGEST_WHY]
-        except Exception as error:
-            logger().exception("redis refused what a door needs")
-            return type(error).__name__
-        return ""
+            return None  # it answers, and draining it goes on
+        except Exception as error:  # whatever it is, the next look may be better
+            return error
+        return None
 
-    async def _prepare(self) -> None:
-        await self._store.prepare()
-        if self._checked:
-            return
-        self._checked = True
+    async def _check(self) -> None:
+        """Looks at the settings, once; where an outage comes between, again after it."""
         try:
-            for each in await self._store.unsafe_settings():
-                logger().warning("redis may lose acknowledged jobs", setting=each)
+            async with asyncio.timeout(_PATIENCE):
+                unsafe = await self._store.unsafe_settings()
+        except (TimeoutError, PortariaError):
+            return
         except Exception as error:
             # Hosted ones often hide their settings; that is no reason not to serve.
             logger().warning("the settings of redis cannot be read", why=type(error).__name__)
+        else:
+            for each in unsafe:
+                logger().warning("redis may lose acknowledged jobs", setting=each)
+        self._checked = True
+
+
+def _say(fault: Exception) -> None:
+    """For operators."""
+    if isinstance(fault, TimeoutError):
+        why = f"silent for {_PATIENCE:g} s"
+    elif isinstance(fault, StoreUnavailable):
+        why = str(fault.__cause__ or fault)[:_LONGEST_WHY]
+    else:
+        logger().error("redis refused what a door needs", exc_info=fault)
+        return
+    logger().warning("redis does not answer; trying on", why=why)

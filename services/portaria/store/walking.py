@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from portaria.core.states import State
 from portaria.store import keys
 from portaria.store.events import Tag, encode_labels, parse_tag
-from portaria.store.faults import translated
+from portaria.store.faults import fault, translated
 
 _FIELDS = ("state", "tag", "created", "retried_as")
 
@@ -66,14 +66,14 @@ async def walk(
 
 
 async def briefs(redis: Redis, job_ids: Sequence[str]) -> list[Brief | None]:
-    """Jobs in the order of their ids, None where there is none of ours."""
+    """Jobs in the order of their ids, None where there is none of ours. Raises StoreUnavailable."""
     with translated():
         pipeline = redis.pipeline(transaction=False)
         for job_id in job_ids:
             pipeline.hmget(keys.job(job_id), _FIELDS)
         # What others put in the place of one job must not hide all others.
-    rows: list[Any] = await pipeline.execute(raise_on_error=False) if job_ids else []
-    return [_brief(job_id, row) for job_id, row in zip(job_ids, rows, strict=True)]
+        rows: list[Any] = await pipeline.execute(raise_on_error=False) if job_ids else []
+        return [_brief(job_id, row) for job_id, row in zip(job_ids, rows, strict=True)]
 
 
 async def _smallest(redis: Redis, sources: Sequence[Sequence[str]]) -> Sequence[str]:
@@ -103,8 +103,8 @@ async def _ids(
 
 
 def _brief(job_id: str, row: Sequence[bytes | None] | Exception) -> Brief | None:
-    if isinstance(row, ResponseError):
-        return None
+    if isinstance(row, ResponseError) and fault(row) is None:
+        return None  # something else is in its place
     if isinstance(row, Exception):
         raise row
     state, tag, created, retried_as = row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -79,16 +79,6 @@ async def list_workers(
             if len(found) >= most:
                 break
     return found[:most]
-
-
-def live_types(workers: Collection[WorkerRecord]) -> dict[str, int]:
-    """How many living workers serve each type."""
-    found: dict[str, int] = {}
-    for worker in workers:
-        if not worker.is_lost:
-            for name in worker.types:
-                found[name] = found.get(name, 0) + 1
-    return found
 
 
 def _name_of(key: bytes) -> str:

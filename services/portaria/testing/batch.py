@@ -36,8 +36,7 @@ def submit_batch(kernel: Kernel, request: BatchSubmitJobsRequest) -> BatchSubmit
     if not judged:
         wrong.append(Violation("specs", "TOO_FEW", "must have at least 1 item"))
     if wrong and not (judged and request.allow_partial):
-        unknown = any(each.reason == "UNKNOWN_JOB_TYPE" for each in wrong)
-        raise InvalidRequest(wrong, reason="UNKNOWN_JOB_TYPE" if unknown else None)
+        raise InvalidRequest(wrong)
     if request.validate_only:
         return BatchSubmitJobsResponse(
             results=[
@@ -84,11 +83,7 @@ def _judged(number: int, spec: JobSpec, request: BatchSubmitJobsRequest) -> _Jud
     except InvalidRequest as error:
         place = f"specs[{number}]"
         return InvalidRequest(
-            [
-                replace(each, field=each.field.replace("spec", place, 1))
-                for each in error.violations
-            ],
-            reason=error.reason,
+            [replace(each, field=each.field.replace("spec", place, 1)) for each in error.violations]
         )
 
 

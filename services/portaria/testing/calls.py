@@ -76,8 +76,8 @@ class Service:
         kernel, count = self._engine.kernel, 0
         if not request.selector.job_ids:
             raise NotImplementedError("eager mode cancels by id only")
-        for job_id in dict.fromkeys(request.selector.job_ids):
-            record = kernel.jobs.get(job_id)
+        for job_id in dict.fromkeys(map(str.lower, request.selector.job_ids)):
+            record = kernel.find(job_id)
             if record is not None and record.state not in _NOT_CANCELLED:
                 kernel.cancel(record, request.reason)
                 count += 1
@@ -187,7 +187,9 @@ class Look:
     def __init__(self, engine: Engine, job_ids: Sequence[str], options: WatchOptions) -> None:
         if not job_ids:
             raise InvalidRequest([Violation("selector.job_ids", "REQUIRED", "names no job")])
-        self._records = [engine.kernel.get(job_id) for job_id in dict.fromkeys(job_ids)]
+        self._records = [
+            engine.kernel.get(job_id) for job_id in dict.fromkeys(map(str.lower, job_ids))
+        ]
         self._events = engine.kernel.events
         self._options = options
         self._snapshot = not options.cursor

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from portaria.core.clock import milliseconds
 from portaria.core.errors import AlreadyExists, NotFound, RequestIdReused
 from portaria.core.ids import new_job_id
 from portaria.core.job_type import TYPE_URL_PREFIX, JobType, priority_name
@@ -74,9 +75,14 @@ class Kernel:
 
     def get(self, job_id: str) -> Record:
         """A job. Raises NotFound."""
-        if job_id not in self.jobs:
-            raise NotFound(f"no job {job_id}", metadata={"job_id": job_id})
-        return self.jobs[job_id]
+        record = self.find(job_id)
+        if record is None:
+            raise NotFound
+        return record
+
+    def find(self, job_id: str) -> Record | None:
+        """A job, if it is there."""
+        return self.jobs.get(job_id.lower())
 
     def submit(self, admitted: Admitted) -> tuple[Record, bool]:
         """The job, and whether there was one already. Raises RequestIdReused, AlreadyExists."""
@@ -205,7 +211,7 @@ class Kernel:
 
     def _new(self, admitted: Admitted) -> Record:
         job_type, options, now = admitted.job_type, admitted.options, self.clock.ms
-        due = options.run_time.ToMilliseconds() if options.HasField("run_time") else 0
+        due = milliseconds(options.run_time) if options.HasField("run_time") else 0
         job = Job(
             job_id=new_job_id(),
             type=job_type.name,
@@ -232,9 +238,9 @@ class Kernel:
             payload=payload,
             options=options,
             run=EagerJob(job.job_id, headers=dict(options.headers)),
-            due_ms=due or now + options.delay.ToMilliseconds(),
-            before_ms=job.start_before_time.ToMilliseconds(),
-            deadline_ms=job.deadline.ToMilliseconds(),
+            due_ms=due or now + milliseconds(options.delay),
+            before_ms=milliseconds(job.start_before_time),
+            deadline_ms=milliseconds(job.deadline),
         )
 
     def _wait(self, record: Record, due: int, waits: State) -> None:

@@ -23,8 +23,8 @@ _Basic = Callable[[Job], Job]
 def get_many(kernel: Kernel, request: BatchGetJobsRequest, basic: _Basic) -> BatchGetJobsResponse:
     """Each job once, in the order of the request."""
     answer = BatchGetJobsResponse()
-    for job_id in dict.fromkeys(request.job_ids):
-        record = kernel.jobs.get(job_id)
+    for job_id in dict.fromkeys(map(str.lower, request.job_ids)):
+        record = kernel.find(job_id)
         if record is None:
             answer.missing_job_ids.append(job_id)
         else:
@@ -61,7 +61,7 @@ def selects(selector: JobSelector, job: Job) -> bool:
         all(
             not wanted or value in wanted
             for wanted, value in (
-                (selector.job_ids, job.job_id),
+                ([each.lower() for each in selector.job_ids], job.job_id),
                 (selector.types, job.type),
                 (selector.domains, job.domain),
                 (selector.queues, job.queue),

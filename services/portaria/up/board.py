@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from portaria.core.job_type import JobTypes
+from portaria.core.states import PRIORITIES
 from portaria.up.system import System
 
 _EXAMPLE = '{"to": "ana@example.com", "template": "welcome", "variables": {"name": "Ana"}}'
-_PRIORITIES = ("critical", "high", "default", "low")
 
 
 def board(system: System, types: JobTypes) -> str:
@@ -36,7 +36,7 @@ def commands(system: System, types: JobTypes) -> list[str]:
         ]
     lines.append(f"{_program('rq')} info")
     for domain in system.domains[:1]:
-        queues = " ".join(f"{domain}:{priority}" for priority in _PRIORITIES)
+        queues = " ".join(f"{domain}:{priority}" for priority in PRIORITIES)
         lines.append(f"{_program('rq')} worker -w portaria.Worker {queues}")
     return lines
 

@@ -69,6 +69,15 @@ async def test_the_async_client_has_the_same_names(stack):
         assert await client.delete(one.id, two.id) == 2
 
 
+async def test_a_client_asks_until_nothing_is_left(stack):
+    """A call acts on a thousand jobs at most."""
+    assert len(list(stack.client.submit_many(Noop() for _ in range(1_050)))) == 1_050
+
+    assert stack.client.cancel(types=[Noop]) == 1_050
+    async with AsyncClient(stack.address) as client:
+        assert await client.delete(types=[Noop]) == 1_050
+
+
 def test_errors_are_those_of_the_door(stack):
     """Of a call, and of each item."""
     client = stack.client

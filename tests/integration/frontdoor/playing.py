@@ -206,13 +206,15 @@ class Worker:
 
 def write_job(store: Store, keys: KeyRing, **given: Any) -> None:
     """A job straight into the store, as no door would."""
+    namespace = given.get("namespace", "default")
+    envelope = Envelope(namespace=namespace, job_id=given["job_id"])
     defaults: dict[str, Any] = {
-        "namespace": "default",
+        "namespace": namespace,
         "request_id": uuid.uuid4().hex,
         "content_hash": "0",
         "queue": "mail:high",
         "type": "portaria_workers.mail.v1.SendEmail",
-        "envelope": keys.seal("domain/mail", b""),
+        "envelope": keys.seal("domain/mail", envelope.SerializeToString()),
         "timeout_s": 60,
         "ttl_ms": 60_000,
         "max_attempts": 3,

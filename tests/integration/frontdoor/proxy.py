@@ -11,8 +11,12 @@ class Proxy:
     """Listens on any free port of loopback and passes on to another one."""
 
     def __init__(self, port: int) -> None:
+        self.deaf_to = b""
+        """A connection over which this comes falls silent there."""
         self._target = ("127.0.0.1", port)
         self._server = socket.create_server(("127.0.0.1", 0))
+        self.dropped = b""
+        """What the last such connection said."""
         self._silent: set[socket.socket] = set()
         self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -45,5 +49,8 @@ class Proxy:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if self.deaf_to and self.deaf_to in data:
+                    self._silent.add(source)
+                    self.dropped = data
                 if source not in self._silent:
                     sink.sendall(data)

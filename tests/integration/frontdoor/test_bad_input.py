@@ -12,7 +12,7 @@ from redis import Redis
 
 from acme_jobs.lab.v1.lab_pb2 import Echo
 from integration.frontdoor.playing import Door, email, keyspace, refused, submission
-from portaria.frontdoor.unsupported import REFUSED
+from portaria.admission.unsupported import REFUSED
 from portaria.v1.job_pb2 import JobSpec, RetryPolicy, SubmitOptions
 from portaria.v1.jobs_service_pb2 import (
     GetJobRequest,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from redis import Redis
 
 from integration.frontdoor.acting import DONE, HELD, WAITING, Make, name_of, running
 from integration.frontdoor.playing import Door, Worker, keyspace, refused, submission, write_job
-from portaria.core.ids import new_job_id
-from portaria.store import Store, keys
+from portaria.core.ids import id_floor, new_job_id
+from portaria.frontdoor.prompt import PromptStore
+from portaria.frontdoor.selection import Walk, selection_faults
+from portaria.store import AsyncStore, Store, keys
+from portaria.store.connect import connect_async
+from portaria.up.redis_server import RedisServer
 from portaria.v1 import job_pb2
 from portaria.v1.job_pb2 import (
     JOB_STATE_CANCELLED,
@@ -191,8 +198,10 @@ def test_thousands_go_by_one_call_after_the_other(door: Door, worker: Worker, re
     again = _all(door.jobs.CancelJobs, CancelJobsRequest(selector=selector))
     deleted = _all(door.jobs.DeleteJobs, DeleteJobsRequest(selector=selector))
 
-    assert cancelled == deleted == [1_000, 1_000, 345]
-    assert again == [0]
+    # On a busy machine the time of a call is up before its thousand is full.
+    assert max(*cancelled, *deleted) <= 1_000
+    assert sum(cancelled) == sum(deleted) == 2_345
+    assert sum(again) == 0
     assert redis.keys("rq:job:*") == [keys.job(spared).encode()]
 
 
@@ -208,7 +217,8 @@ def test_a_loop_without_the_token_ends_too(door: Door, worker: Worker, redis: Re
         answer = door.jobs.CancelJobs(request, timeout=10)
         counts, remaining = [*counts, answer.count], answer.remaining
 
-    assert counts == [1_000, 500]
+    assert max(counts) <= 1_000
+    assert sum(counts) == 1_500
 
 
 def test_what_was_handed_in_since_is_left_alone(door: Door, worker: Worker, redis: Redis) -> None:
@@ -235,6 +245,68 @@ def test_a_call_with_little_time_says_where_it_is(door: Door) -> None:
     request = CancelJobsRequest(selector=JobSelector(domains=["mail"]))
 
     assert sum(_all(door.jobs.CancelJobs, request, timeout=0.5)) == 3
+
+
+def test_a_deed_looks_at_little_more_than_it_selects(
+    door: Door, worker: Worker, redis: Redis
+) -> None:
+    """By moments it ends where they do; by states it goes by what RQ's registries hold."""
+    store, hour = Store(redis), 3_600_000
+    then_ms = _now_ms(redis) - hour
+    old = [id_floor(then_ms + number) for number in range(3)]
+    for job_id in old:
+        write_job(store, worker.keys, job_id=job_id)
+        redis.hset(keys.job(job_id), "created", then_ms)
+    worker.fail(worker.claim())
+    for _ in range(1_000):
+        write_job(store, worker.keys, job_id=new_job_id())
+    before = Timestamp()
+    before.FromMilliseconds(then_ms + hour // 2)
+    by_state = JobSelector(states=[JOB_STATE_FAILED])
+    by_moment = JobSelector(created_before=before)
+
+    with _looks(redis, most=10):
+        assert _all(door.jobs.DeleteJobs, DeleteJobsRequest(selector=by_state)) == [1]
+    with _looks(redis, most=2 * 200):
+        assert _all(door.jobs.CancelJobs, CancelJobsRequest(selector=by_moment)) == [2]
+
+
+@contextmanager
+def _looks(redis: Redis, *, most: int) -> Iterator[None]:
+    """How many hashes may be looked at in the block."""
+    redis.config_resetstat()
+    yield
+    assert redis.info("commandstats")["cmdstat_hmget"]["calls"] <= most
+
+
+def _now_ms(redis: Redis) -> int:
+    seconds, micros = redis.time()
+    return int(seconds * 1_000 + micros // 1_000)
+
+
+async def test_what_others_call_their_jobs_is_never_a_token(
+    door: Door, worker: Worker, redis: Redis, redis_server: RedisServer
+) -> None:
+    """Whatever lies in a registry of RQ, a walk that is broken off there can be gone on with."""
+    ours = running(door, worker)
+    worker.store.redis.hset(keys.job(ours), "state", "FAILED")
+    foreign = {f"{number} of another tool, \N{GREEK SMALL LETTER XI}": 1 for number in range(300)}
+    redis.zadd(keys.registry("failed", "mail:high"), {**foreign, ours: 1, f"{ours}x": 1})
+    selector = JobSelector(states=[JOB_STATE_FAILED])
+    store = PromptStore(AsyncStore(connect_async(redis_server.url)))
+    found, token = [], ""
+
+    for _ in range(5):
+        assert not list(selection_faults(selector, token))
+        walk = Walk(store, selector, token, namespace="default", remaining=0.0)
+        await walk.begin()
+        found += await walk.more()
+        token = walk.token
+        if not token:
+            break
+
+    await store.close()
+    assert ([job_id for job_id, _ in found], token) == ([ours], "")
 
 
 NOTHING = JobSelector()

@@ -17,6 +17,7 @@ from integration.frontdoor.playing import Door, Refusal, keyspace, refused, subm
 from integration.frontdoor.proxy import Proxy
 from integration.frontdoor.watching import Watch
 from portaria.settings import Settings
+from portaria.store import keys
 from portaria.up.redis_server import RedisServer
 from portaria.v1.admin_service_pb2 import (
     ListQueuesRequest,
@@ -89,6 +90,24 @@ def test_every_call_is_refused_within_a_second(
         assert refusal.message == "the store is unavailable"
         # One second, and what a machine that does much else may add.
         assert seconds < 1.5
+
+
+def test_a_deed_whose_jobs_cannot_be_read_is_refused(
+    settings: Settings, open_door: OpenDoor, redis: Redis, redis_server: RedisServer
+) -> None:
+    """It is not answered as if there were none."""
+    redis.acl_setuser("walker", enabled=True, passwords=["+pw"], keys=["*"], channels=["*"],
+                      commands=["+@all", "-hmget"])  # fmt: skip
+    url = f"redis://walker:pw@127.0.0.1:{redis_server.port}/0"
+    door = open_door(settings.model_copy(update={"redis_url": url}))
+    selector = JobSelector(job_ids=[door.submit().job_id])
+
+    cancelled = refused(door.jobs.CancelJobs, CancelJobsRequest(selector=selector))
+    deleted = refused(door.jobs.DeleteJobs, DeleteJobsRequest(selector=selector))
+    retried = refused(door.jobs.RetryJobs, RetryJobsRequest(selector=selector, request_id="r1"))
+
+    assert all(map(_is_outage, (cancelled, deleted, retried)))
+    redis.acl_deluser("walker")
 
 
 def test_a_submit_that_was_refused_left_nothing(
@@ -201,16 +220,73 @@ def test_a_wrong_password_is_an_outage_and_the_log_says_why(
 
     assert _is_outage(refusal)
     assert not door.is_serving()
-    logged = ""
+    log = Log(capfd)
+    eventually(lambda: log.has("does not answer"))
+    assert log.has("password")
+    assert not log.has("canary")
 
-    def told() -> bool:
-        nonlocal logged
-        logged += "".join(capfd.readouterr())
-        return "does not answer" in logged
 
-    eventually(told)
-    assert "password" in logged
-    assert "canary" not in logged
+def test_the_settings_are_looked_at_after_an_outage_too(
+    settings: Settings,
+    open_door: OpenDoor,
+    redis: Redis,
+    redis_server: RedisServer,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A connection that breaks at this moment must not hide for ever that jobs may be lost."""
+    redis.config_set("appendfsync", "everysec")
+    proxy = Proxy(redis_server.port)
+    proxy.deaf_to = b"CONFIG"
+    url = redis_server.url.replace(f":{redis_server.port}/", f":{proxy.port}/")
+    log = Log(capfd)
+    try:
+        door = open_door(settings.model_copy(update={"redis_url": url}))
+        eventually(lambda: b"CONFIG" in proxy.dropped)
+        assert not log.has("may lose")
+
+        proxy.deaf_to = b""
+        eventually(lambda: log.has("appendfsync is everysec"))
+    finally:
+        redis.config_set("appendfsync", "always")
+    assert door.is_serving()
+    assert log.count("may lose acknowledged jobs") == 1
+    proxy.close()
+
+
+def test_a_redis_that_refuses_what_a_door_needs_is_told_of_now_and_then(
+    open_door: OpenDoor, redis: Redis, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With a trace, but not with one a look; the door serves as soon as it can."""
+    redis.lpush(keys.LINEAGE, "of another application")
+    redis.config_resetstat()
+    log = Log(capfd)
+
+    door = open_door(ready=False)
+    eventually(
+        lambda: redis.info("commandstats")["cmdstat_set"]["failed_calls"] >= 4, ignoring=(KeyError,)
+    )
+
+    assert not door.is_serving()
+    assert log.count("redis refused what a door needs") == 1
+    redis.delete(keys.LINEAGE)
+    eventually(door.is_serving)
+
+
+class Log:
+    """What the doors of this process logged."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+        self._text = ""
+
+    def has(self, words: str) -> bool:
+        """Whether it was said."""
+        return self.count(words) > 0
+
+    def count(self, words: str) -> int:
+        """How often it was said."""
+        self._text += "".join(self._capfd.readouterr())
+        return self._text.count(words)
 
 
 def test_health_follows_redis(door: Door, redis_server: RedisServer) -> None:

@@ -14,7 +14,7 @@ from redis import Redis
 
 from acme_jobs.lab.v1.lab_pb2 import EchoResult
 from integration.frontdoor.conftest import OpenDoor
-from integration.frontdoor.playing import Door, Worker, refused, write_job
+from integration.frontdoor.playing import Door, Worker, email, refused, write_job
 from portaria.frontdoor.convert import BASIC_RESULT_LIMIT
 from portaria.settings import Settings
 from portaria.store import keys
@@ -105,6 +105,22 @@ def test_a_result_that_no_worker_of_ours_wrote_is_withheld(
 
     assert not job.HasField("result")
     assert list(job.warnings) == ["the result is withheld: it was not written by a known worker"]
+
+
+@pytest.mark.parametrize("broken", ["other", "seal"])
+def test_a_spec_that_no_door_wrote_for_the_job_is_withheld(
+    door: Door, redis: Redis, broken: str
+) -> None:
+    """The envelope of another job, or one that was changed; all else of the job is shown."""
+    job, other = door.submit(labels={"a": "1"}), door.submit(email("eva@canary.example.com"))
+    env = redis.hget(keys.job(other.job_id if broken == "other" else job.job_id), "env")
+    redis.hset(keys.job(job.job_id), "env", env if broken == "other" else env[:-1] + b"x")
+
+    shown = door.get(job.job_id, view=JOB_VIEW_FULL)
+
+    assert not shown.HasField("spec")
+    assert list(shown.warnings) == ["the spec is withheld: it was not written by a known door"]
+    assert (shown.state, dict(shown.labels)) == (job.state, {"a": "1"})
 
 
 def test_an_unknown_id_is_not_found(door: Door) -> None:

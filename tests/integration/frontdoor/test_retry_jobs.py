@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -239,15 +241,40 @@ def test_limits_that_passed_are_moved(door: Door, worker: Worker, redis: Redis) 
     assert copy.state == JOB_STATE_PENDING
 
 
+@pytest.mark.parametrize("seconds", [-(2**62), 2**62])
+def test_a_moment_beyond_all_years_is_no_hindrance(
+    door: Door, worker: Worker, redis: Redis, seconds: int
+) -> None:
+    """Such as an earlier door took; nor is it one to the jobs beside it."""
+    odd, plain = door.submit(), door.submit()
+    end_all(door, worker, odd, plain)
+    with _envelope(redis, worker, odd.job_id) as envelope:
+        envelope.spec.options.run_time.seconds = -(2**62)
+        envelope.spec.options.deadline.seconds = seconds
+
+    first, second = retry(door, odd.job_id, plain.job_id)
+
+    assert second.new_job_id
+    assert first.WhichOneof("outcome")
+
+
 def _shift(redis: Redis, worker: Worker, job_id: str, *, hours: int) -> None:
     """As if the job had been handed in that long ago: its envelope and its moments."""
+    with _envelope(redis, worker, job_id) as envelope:
+        for name in ("start_before_time", "deadline"):
+            getattr(envelope.spec.options, name).seconds -= hours * 3_600
+    redis.hincrby(keys.job(job_id), "created", -hours * 3_600_000)
+
+
+@contextmanager
+def _envelope(redis: Redis, worker: Worker, job_id: str) -> Iterator[Envelope]:
+    """What the door sealed, for the block to change."""
     sealed = redis.hget(keys.job(job_id), "env")
     envelope = Envelope.FromString(worker.keys.unseal("domain/mail", sealed))
-    for name in ("start_before_time", "deadline"):
-        getattr(envelope.spec.options, name).seconds -= hours * 3_600
-    created = int(redis.hget(keys.job(job_id), "created")) - hours * 3_600_000
-    env = worker.keys.seal("domain/mail", envelope.SerializeToString())
-    redis.hset(keys.job(job_id), mapping={"env": env, "created": created})
+    yield envelope
+    redis.hset(
+        keys.job(job_id), "env", worker.keys.seal("domain/mail", envelope.SerializeToString())
+    )
 
 
 def test_a_job_that_runs_at_most_once_may_be_handed_in_again(door: Door) -> None:
@@ -311,7 +338,9 @@ def test_thousands_are_handed_in_again_once(door: Door, worker: Worker, redis: R
         request.page_token = answers[-1].next_page_token
 
     results = [each for answer in answers for each in answer.results]
-    assert [len(answer.results) for answer in answers] == [1_000, 201]
+    # On a busy machine the time of a call is up before its thousand is full.
+    assert max(len(answer.results) for answer in answers) <= 1_000
+    assert len(results) == 1_201
     assert len({each.new_job_id for each in results}) == 1_201
     assert len({each.job_id for each in results}) == 1_201
 

@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from conformance.kernel import Kernel
+from portaria.core.errors import StoreUnavailable
 from portaria.core.states import State
 from portaria.store import keys
 from portaria.store.connect import connect_async
@@ -99,3 +100,37 @@ async def test_a_brief_is_what_a_selector_judges(kernel: Kernel, redis_server: R
         job_id="j1", state=State.CANCELLED, tag=record.tag, created_ms=record.created_ms,
         retried_as="j2",
     )  # fmt: skip
+
+
+async def test_an_outage_under_a_walk_is_an_outage(
+    kernel: Kernel, redis_server: RedisServer
+) -> None:
+    """Also where the ids are known, and only the jobs cannot be read any more."""
+    kernel.submit("j1")
+    client = connect_async(redis_server.url)
+    assert len(await briefs(client, ["j1"])) == 1
+    redis_server.kill()
+
+    with pytest.raises(StoreUnavailable):
+        await briefs(client, ["j1"])
+    await client.aclose()
+
+
+async def test_a_job_that_may_not_be_read_now_is_not_taken_for_none(
+    kernel: Kernel, redis: Redis, redis_server: RedisServer
+) -> None:
+    """Redis answers each command of a pipeline by itself: no answer but WRONGTYPE means no job."""
+    kernel.submit("j1")
+    redis.set(keys.job("j2"), "text")
+    redis.acl_setuser("walker", enabled=True, passwords=["+pw"], keys=["*"], channels=["*"],
+                      commands=["+@all", "-hmget"])  # fmt: skip
+    client = connect_async(f"redis://walker:pw@127.0.0.1:{redis_server.port}/0")
+
+    with pytest.raises(StoreUnavailable):
+        await walk(client, sources_of("default"))
+    redis.acl_setuser("walker", commands=["+hmget"])
+    _, none = await briefs(client, ["j1", "j2"])
+
+    assert none is None
+    await client.aclose()
+    redis.acl_deluser("walker")

@@ -6,12 +6,12 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from portaria.admission.rules import Rules
+from portaria.admission.unsupported import REFUSED
 from portaria.core.errors import InvalidRequest
 from portaria.core.seal import KeyRing
 from portaria.frontdoor.admission import Admission, Admitted
 from portaria.frontdoor.catalogue import Catalogue
-from portaria.frontdoor.rules import Rules
-from portaria.frontdoor.unsupported import REFUSED
 from portaria.jobs.discovery import load_files
 from portaria.v1.job_pb2 import SubmitOptions
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest

@@ -65,3 +65,24 @@ def test_the_walk_is_cut_with_room_for_clocks_that_differ() -> None:
     ) == (end, start)
     assert bounds(newest_first=True, after_ns=None, before_ns=None) == ("", "")
     assert bounds(newest_first=False, after_ns=-(10**18), before_ns=10**25)
+
+
+@pytest.mark.parametrize(
+    ("before", "created_ms", "expected"),
+    [
+        (None, 1_000, True),
+        (None, 1_001, False),
+        (Timestamp(seconds=9), 1_000, True),
+        (Timestamp(seconds=9), 1_001, False),
+        (Timestamp(nanos=1), 0, True),
+        (Timestamp(), 0, False),
+    ],
+)
+def test_a_search_may_end_at_a_moment(
+    before: Timestamp | None, created_ms: int, expected: bool
+) -> None:
+    """The moment is part of it; an earlier end of its own stays."""
+    selector = JobSelector(created_before=before)
+    search = search_from_proto(selector, "default").until(1_000)
+
+    assert search.matches(TAG, State.FAILED, created_ms) is expected

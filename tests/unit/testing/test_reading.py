@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from acme_jobs.lab.v1.lab_pb2 import Echo, Noop
-from portaria.client import InvalidRequest
+from portaria.client import InvalidRequest, NotFound
 from portaria.core.ids import new_job_id
 from portaria.testing import EagerPlatform
 
@@ -21,6 +21,19 @@ def test_jobs_are_read_together(portaria: EagerPlatform) -> None:
     assert list(found) == [second, first]
     assert not found[first].HasField("spec")
     assert portaria.client.get_many([first], full=True)[first].HasField("spec")
+
+
+def test_ids_are_read_in_either_case(portaria: EagerPlatform) -> None:
+    """As UUIDs are; and an unknown one is answered in the words of a door."""
+    client, job_id = portaria.client, portaria.submit(Noop(), delay=timedelta(hours=1)).id
+    loud = job_id.upper()
+
+    assert client.get(loud).job_id == job_id
+    assert list(client.get_many([loud, job_id])) == [job_id]
+    assert client.cancel(loud, job_id) == 1
+    assert [event.job_id for event in client.watch(loud)] == [job_id]
+    with pytest.raises(NotFound, match=r"^no such job, or it was purged$"):
+        client.get(new_job_id())
 
 
 def test_a_list_selects_as_the_door_does(portaria: EagerPlatform) -> None:

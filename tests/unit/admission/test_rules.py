@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from portaria.frontdoor.names import CORE, FACADE, below
-from portaria.frontdoor.rules import Rules, reason_of_rule
+from portaria.admission.names import CORE, FACADE, below
+from portaria.admission.rules import Rules, reason_of_rule
 from portaria.v1.job_pb2 import RetryPolicy
 from portaria.v1.jobs_service_pb2 import GetJobRequest, JobSelector, SubmitJobRequest
 from portaria_workers.mail.v1.mail_pb2 import SendBulkEmail, SendEmail

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from protovalidate import CompilationError, EvaluationError, Validator
 
-from portaria.core.errors import ConfigurationError, Violation
+from portaria.core.errors import ConfigurationError, InvalidRequest, Violation
 
 _LONGEST_KEY = 64
 _LONGEST_TEXT = 300
@@ -64,6 +64,11 @@ class Rules:
             return [Violation("", "INVALID", "holds a value that its rules cannot judge")]
         # Nearly always nothing: then nothing more is done.
         return [_violation(each) for each in found] if found else []
+
+    def require(self, message: Message, more: Iterable[Violation] = ()) -> None:
+        """Raises InvalidRequest where a message breaks a rule, or where there is `more` wrong."""
+        if wrong := [*self.check(message), *more]:
+            raise InvalidRequest(wrong)
 
 
 def _violation(found: Any) -> Violation:

@@ -1,0 +1,43 @@
+"""The payload of a spec: of a type that is known, small enough, readable, and by its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError, Message
+
+from portaria.admission.names import below
+from portaria.admission.rules import Rules
+from portaria.core.errors import UNKNOWN_JOB_TYPE, Violation
+from portaria.core.job_type import JobType
+
+_FIELD = "spec.payload"
+_MOST_NAMES = 20
+
+
+def read_payload(
+    packed: AnyMessage, job_type: JobType, rules: Rules
+) -> tuple[Message | None, list[Violation]]:
+    """What was packed, if it can be read, and all that is wrong with it."""
+    if len(packed.value) > job_type.max_payload_bytes:
+        text = f"is larger than {job_type.max_payload_bytes} bytes"
+        return None, [Violation(_FIELD, "TOO_LARGE", text)]
+    payload = job_type.message()
+    try:
+        payload.ParseFromString(packed.value)
+    except DecodeError:
+        text = f"holds bytes that are not a {job_type.name}"
+        return None, [Violation(_FIELD, "MALFORMED_MESSAGE", text)]
+    return payload, [below(_FIELD, each) for each in rules.check(payload)]
+
+
+def unknown_type(type_url: str, known: Sequence[str] = ()) -> Violation:
+    """Of a payload whose type is not among the `known` ones; some of them are named."""
+    if not type_url:
+        return Violation(_FIELD, "REQUIRED", "names no job type")
+    text = "is of a type that is not known here"
+    if known:
+        more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+        text += f"; known are: {', '.join(sorted(known)[:_MOST_NAMES])}{more}"
+    return Violation(_FIELD, UNKNOWN_JOB_TYPE, text)
