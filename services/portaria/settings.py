@@ -17,6 +17,14 @@ from portaria.core.redis_url import check_redis_url
 PREFIX = "PORTARIA_"
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
+_TLS_FILES = (
+    "tls_cert_file",
+    "tls_key_file",
+    "tls_client_ca_file",
+    "tls_ca_file",
+    "tls_client_cert_file",
+    "tls_client_key_file",
+)
 _SMTP_SCHEMES = {"smtp", "smtp+starttls", "smtps"}
 
 
@@ -63,6 +71,23 @@ class Settings(BaseModel):
     """The most jobs that a child claims at once, where they are tiny; 1 turns that off."""
     reflection: bool = True
     """Whether the door answers gRPC reflection."""
+    tls_cert_file: Path | None = None
+    """The door's certificate, with its chain (PEM): the door speaks TLS then, and nothing else."""
+    tls_key_file: Path | None = None
+    """The key to it."""
+    tls_client_ca_file: Path | None = None
+    """Who signs the certificates of clients; one without such a certificate is not let in."""
+    tls_ca_file: Path | None = None
+    """Whom clients trust (PEM): they speak TLS then, and nothing else."""
+    tls_client_cert_file: Path | None = None
+    """The certificate that clients show, with its chain."""
+    tls_client_key_file: Path | None = None
+    """The key to it."""
+
+    @field_validator(*_TLS_FILES, mode="before")
+    @classmethod
+    def _unset(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("jobs", mode="before")
     @classmethod

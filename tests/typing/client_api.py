@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import assert_type
 
 from google.protobuf.message import Message
 
-from portaria.client import AsyncClient, AsyncHandle, Client, Handle, JobFailed, Retried
+from portaria.client import AsyncClient, AsyncHandle, Client, Handle, JobFailed, Retried, Tls
 from portaria.v1.job_pb2 import Failure, Job, SubmitOptions
 from portaria.v1.jobs_service_pb2 import JobEvent, JobTypeInfo, ListJobsResponse
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
@@ -22,6 +23,9 @@ def calls(client: Client) -> None:
     assert_type(handle.result(), Message)
     assert_type(handle.watch(), Generator[JobEvent, None, None])
     assert_type(client.watch("a", "b", cursor="c"), Generator[JobEvent, None, None])
+    assert_type(client.watch(workflow_id="w"), Generator[JobEvent, None, None])
+    client.watch(types=[SendEmail], domains=["mail"], queues=["mail:high"], labels={"a": "b"})
+    client.watch(states=["FAILED"])  # type: ignore[call-arg]
     assert_type(client.submit_many([SendEmail()]), Generator[Handle[Message], None, None])
     client.submit_many((SendEmail(), SubmitOptions()) for _ in range(3))
     client.submit_many(SendEmail())  # type: ignore[arg-type]
@@ -62,6 +66,8 @@ async def async_calls(client: AsyncClient) -> None:
     assert_type(await handle.wait(), Job)
     assert_type(await handle.result(), Message)
     assert_type(handle.watch(), AsyncGenerator[JobEvent, None])
+    assert_type(client.watch(workflow_id="w"), AsyncGenerator[JobEvent, None])
+    client.watch(created_after=None)  # type: ignore[call-arg]
     many = client.submit_many([SendEmail()])
     assert_type(many, AsyncGenerator[AsyncHandle[Message], None])
 
@@ -73,6 +79,13 @@ async def async_acting(client: AsyncClient) -> None:
     assert_type(await client.retry("a", request_id="r"), list[Retried])
     assert_type(await client.delete("a"), int)
     await client.handle("a").cancel(force=True)
+
+
+def tls() -> None:
+    """Certificates."""
+    Client("door.example:50051", tls=Tls(ca_file="ca.pem"))
+    AsyncClient(tls=Tls(ca_file=Path("ca.pem"), cert_file="a.pem", key_file="a.key"))
+    Client(tls=True)  # type: ignore[arg-type]
 
 
 def errors(error: JobFailed) -> None:

@@ -59,6 +59,15 @@ def test_the_key_ring_may_lie_elsewhere() -> None:
     assert settings.key_file == Path("/run/secrets/ring")
 
 
+def test_an_empty_tls_file_is_none() -> None:
+    """As compose files write what is not set."""
+    names = ("CERT", "KEY", "CLIENT_CA", "CA", "CLIENT_CERT", "CLIENT_KEY")
+
+    settings = load_settings({f"PORTARIA_TLS_{name}_FILE": "" for name in names})
+
+    assert settings == Settings()
+
+
 def test_variables_of_others_are_left_alone() -> None:
     """Only our prefix counts."""
     assert load_settings({"HOME": "/root", "RQ_REDIS_URL": "nonsense", "PORT": "x"}) == Settings()

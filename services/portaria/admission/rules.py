@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from protovalidate import CompilationError, EvaluationError, Validator
 
+from portaria.admission.times import Times
 from portaria.core.errors import ConfigurationError, InvalidRequest, Violation
 
 _LONGEST_KEY = 64
@@ -45,6 +46,7 @@ class Rules:
 
     def __init__(self) -> None:
         self._validator = Validator()
+        self._times = Times()
 
     def warm_up(self, message: Message) -> None:
         """Compiles the rules of a type. Raises ConfigurationError where they cannot be."""
@@ -58,12 +60,17 @@ class Rules:
 
     def check(self, message: Message) -> list[Violation]:
         """All violations, their paths from `message`."""
+        impossible = list(self._times.faults(message))
         try:
             found = self._validator.collect_violations(message)
         except EvaluationError:
-            return [Violation("", "INVALID", "holds a value that its rules cannot judge")]
+            unjudged = Violation("", "INVALID", "holds a value that its rules cannot judge")
+            return impossible or [unjudged]
         # Nearly always nothing: then nothing more is done.
-        return [_violation(each) for each in found] if found else []
+        if not (found or impossible):
+            return []
+        said = {each.field for each in impossible}
+        return [*impossible, *(each for each in map(_violation, found) if each.field not in said)]
 
     def require(self, message: Message, more: Iterable[Violation] = ()) -> None:
         """Raises InvalidRequest where a message breaks a rule, or where there is `more` wrong."""

@@ -41,7 +41,7 @@ class Selected:
     def selection(self, settings: "Settings") -> "Selection":
         """As the client takes it."""
         found: Selection = {
-            "types": [_full_name(each, settings) for each in self.types],
+            "types": [full_type_name(each, settings) for each in self.types],
             "domains": self.domains,
             "queues": self.queues,
             "states": self.states,
@@ -74,14 +74,22 @@ def filter_options(command: Function) -> Function:
             help="Handed in since: 1h, 2d.",
         ),
         click.option("--older-than", type=Duration(), help="Handed in before: 1h, 2d."),
+        click.option(
+            "--state", "states", multiple=True, type=click.Choice(_STATES, case_sensitive=False),
+            help="In one of these states.", metavar="STATE",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return lasting_options(command)
+
+
+def lasting_options(command: Function) -> Function:
+    """What the jobs have in common for good."""
+    for option in (
         click.option("--workflow", default="", metavar="ID", help="Of one workflow or batch."),
         click.option(
             "--label", "labels", multiple=True, metavar="KEY=VALUE", callback=labels_of,
             help="With this label; several must all match.",
-        ),
-        click.option(
-            "--state", "states", multiple=True, type=click.Choice(_STATES, case_sensitive=False),
-            help="In one of these states.", metavar="STATE",
         ),
         click.option("--queue", "queues", multiple=True, metavar="NAME", help="E.g. mail:high."),
         click.option("--domain", "domains", multiple=True, metavar="NAME", help="E.g. mail."),
@@ -245,7 +253,7 @@ def _retried_dict(each: "Retried") -> dict[str, str]:
     return {**row, "reason": each.error.reason, "message": each.error.message}
 
 
-def _full_name(name: str, settings: "Settings") -> str:
+def full_type_name(name: str, settings: "Settings") -> str:
     """Of a type that is known here; a full name of any other stands for itself."""
     from portaria.cli.connecting import job_types
     from portaria.cli.exits import Refused

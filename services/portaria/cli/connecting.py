@@ -49,6 +49,11 @@ def telling(what: str, payload: Message | None = None) -> Iterator[None]:
 
 
 def _advice(error: PortariaError) -> str:
+    if isinstance(error, DoorUnavailable) and error.is_about_tls:
+        return (
+            "\n  for TLS set PORTARIA_TLS_CA_FILE, and PORTARIA_TLS_CLIENT_CERT_FILE with its key"
+            " where the door asks for one"
+        )
     if isinstance(error, DoorUnavailable):
         return "\n  start one with `portaria up`, or set PORTARIA_ADDRESS"
     if isinstance(error, RequestIdReused):

@@ -1,6 +1,8 @@
 """Follows jobs on a screen, or line by line, and tells how they ended."""
 
+import json
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TextIO
@@ -13,6 +15,7 @@ from portaria.cli.rows import Row, Rows, failure_words, moment, one_line
 from portaria.cli.wording import change_line, length
 from portaria.client import Client, NotFound
 from portaria.client.results import lacks_result
+from portaria.client.selecting import Lasting
 from portaria.client.states import state_name
 from portaria.core.clock import Clock, SystemClock
 from portaria.v1.job_pb2 import JOB_STATE_SUCCEEDED, Job
@@ -46,6 +49,26 @@ def print_lines(events: Iterable[JobEvent], rows: Rows, out: TextIO, clock: Cloc
         click.echo(change_line(rows.apply(event), clock.now()), file=out)
 
 
+def follow_selected(
+    client: Client, selection: Lasting, *, timeout: timedelta | None, as_json: bool
+) -> Exit:
+    """Prints every change of jobs that are not known beforehand, and at last how many ended how."""
+    rows, clock, ended = Rows([]), SystemClock(), Counter[str]()
+    events = client.watch(timeout=timeout, progress_interval=_LINE_INTERVAL, **selection)
+    for event in events:
+        row = rows.apply(event)
+        line = json.dumps(message_dict(event)) if as_json else change_line(row, clock.now())
+        click.echo(line)
+        if row.done:
+            # Such a watch may last for ever.
+            rows.forget(row.job_id)
+            if not row.removed:
+                ended[row.state] += 1
+    said = ", ".join(f"{count} {state}" for state, count in ended.most_common())
+    click.echo(said or "no job", err=True)
+    return Exit.OK if ended.keys() <= {"SUCCEEDED"} else Exit.JOB_ENDED_BADLY
+
+
 def ended_jobs(client: Client, rows: Iterable[Row]) -> list[Job]:
     """The jobs as they ended, results included; without those that are gone."""
     found = []
@@ -69,6 +92,21 @@ def print_end(job: Job) -> None:
         click.echo(f"warning: {one_line(warning)}")
     if job.HasField("result"):
         click.echo(json_text(message_dict(unpacked(job.result))))
+
+
+def show_ends(jobs: list[Job], rows: list[Row], *, as_json: bool) -> Exit:
+    """How jobs that were watched by id ended, and the exit code for it."""
+    if as_json:
+        click.echo(json_text([message_dict(job) for job in jobs]))
+        return exit_of_jobs(jobs, len(rows))
+    for job in jobs:
+        if len(rows) > 1:
+            click.echo(f"{job.job_id}  ", nl=False)
+        print_end(job)
+    for row in rows:
+        if row.removed:
+            click.echo(f"{row.job_id}: {row.removed}", err=True)
+    return exit_of_jobs(jobs, len(rows))
 
 
 def exit_of_jobs(jobs: Iterable[Job], expected: int) -> Exit:

@@ -100,6 +100,10 @@ class Rows:
         row.apply(event)
         return row
 
+    def forget(self, job_id: str) -> None:
+        """Drops a row."""
+        self._rows.pop(job_id, None)
+
     def all(self) -> list[Row]:
         """All rows."""
         return list(self._rows.values())

@@ -21,9 +21,11 @@ from portaria.client.errors import (
     RpcError,
 )
 from portaria.client.handle import Handle
+from portaria.client.tls import Tls
 from portaria.core.errors import (
     AlreadyBegun,
     AlreadyExists,
+    ConfigurationError,
     CursorExpired,
     DeadlineExceeded,
     InvalidRequest,
@@ -44,6 +46,7 @@ __all__ = [
     "AsyncClient",
     "AsyncHandle",
     "Client",
+    "ConfigurationError",
     "CursorExpired",
     "DeadlineExceeded",
     "DoorUnavailable",
@@ -64,5 +67,6 @@ __all__ = [
     "ShuttingDown",
     "StoreFull",
     "StoreUnavailable",
+    "Tls",
     "Violation",
 ]

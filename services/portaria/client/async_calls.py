@@ -15,10 +15,12 @@ from portaria.client.channel import OPTIONS, ProcessGuard
 from portaria.client.paging import AnyPage, AnyPageRequest
 from portaria.client.retries import Outage, UnaryAttempts
 from portaria.client.statuses import error_of
+from portaria.client.tls import channel_credentials
 from portaria.client.waiting import Deadline, WaitSession
 from portaria.client.watching import WatchOptions, WatchSession
 from portaria.core.clock import SystemClock
 from portaria.core.errors import PortariaError
+from portaria.core.pem import Pem
 from portaria.v1.admin_service_pb2_grpc import AdminServiceStub
 from portaria.v1.job_pb2 import Job
 from portaria.v1.jobs_service_pb2 import JobEvent
@@ -35,8 +37,11 @@ _Response = TypeVar("_Response")
 class AsyncCalls:
     """One channel, opened at the first call and bound to the event loop of that moment."""
 
-    def __init__(self, address: str, *, timeout: timedelta, patience: timedelta) -> None:
+    def __init__(
+        self, address: str, *, timeout: timedelta, patience: timedelta, pem: Pem | None
+    ) -> None:
         self.address = address
+        self._pem = pem
         self._timeout = timeout
         self._patience = patience
         self._clock = SystemClock()
@@ -55,10 +60,16 @@ class AsyncCalls:
         if self._closed:
             raise RuntimeError("the client is closed")
         if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(self.address, options=OPTIONS)
+            self._channel = self._new_channel()
             self._guard = ProcessGuard()
         self._guard.check()
         return self._channel
+
+    def _new_channel(self) -> grpc.aio.Channel:
+        if self._pem is None:
+            return grpc.aio.insecure_channel(self.address, options=OPTIONS)
+        credentials = channel_credentials(self._pem)
+        return grpc.aio.secure_channel(self.address, credentials, options=OPTIONS)
 
     async def unary(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Self, Unpack
 
 from google.protobuf.message import Message
 
@@ -15,6 +15,8 @@ from portaria.client.client import DEFAULT_PATIENCE, DEFAULT_TIMEOUT
 from portaria.client.many import MOST_JOBS, Chunk, Chunks, ManyJob, OnError, chunks_of
 from portaria.client.reading import AsyncReading
 from portaria.client.requests import PriorityName, get_request, submit_request
+from portaria.client.selecting import Lasting
+from portaria.client.tls import Tls, pem_or_default
 from portaria.client.watching import WatchOptions
 from portaria.core.errors import PortariaError
 from portaria.v1.job_pb2 import Job, SubmitOptions
@@ -30,8 +32,14 @@ class AsyncClient(AsyncOperations, AsyncActing, AsyncReading):
         *,
         timeout: timedelta = DEFAULT_TIMEOUT,
         patience: timedelta = DEFAULT_PATIENCE,
+        tls: Tls | None = None,
     ) -> None:
-        self._calls = AsyncCalls(address_or_default(address), timeout=timeout, patience=patience)
+        self._calls = AsyncCalls(
+            address_or_default(address),
+            timeout=timeout,
+            patience=patience,
+            pem=pem_or_default(tls),
+        )
 
     @property
     def address(self) -> str:
@@ -99,10 +107,14 @@ class AsyncClient(AsyncOperations, AsyncActing, AsyncReading):
         timeout: timedelta | None = None,
         progress_interval: timedelta | None = None,
         include_result: bool = False,
+        **selection: Unpack[Lasting],
     ) -> AsyncGenerator[JobEvent, None]:
         """As Client.watch, for `async for`."""
         options = WatchOptions(
-            cursor=cursor, progress_interval=progress_interval, include_result=include_result
+            cursor=cursor,
+            progress_interval=progress_interval,
+            include_result=include_result,
+            selection=selection,
         )
         return self._calls.watch(job_ids, options, timeout)
 

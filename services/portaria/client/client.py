@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Self, Unpack
 
 from google.protobuf.message import Message
 
@@ -14,6 +14,8 @@ from portaria.client.handle import Handle
 from portaria.client.many import MOST_JOBS, Chunks, ManyJob, OnError, chunks_of
 from portaria.client.reading import Reading
 from portaria.client.requests import PriorityName, get_request, submit_request
+from portaria.client.selecting import Lasting
+from portaria.client.tls import Tls, pem_or_default
 from portaria.client.watching import WatchOptions
 from portaria.core.errors import PortariaError
 from portaria.v1.job_pb2 import Job, SubmitOptions
@@ -29,6 +31,9 @@ class Client(Operations, Acting, Reading):
     `address` is HOST:PORT, by default PORTARIA_ADDRESS, else 127.0.0.1:50051. `timeout` bounds
     each single call with its retries. `patience` is how long a watch or a wait bears a door that
     does not answer, once it has answered. Make it after a fork, not before.
+
+    `tls` is Tls(ca_file=…), by default what PORTARIA_TLS_CA_FILE and the two of the client
+    say; where nothing is said, the door is called without TLS. Raises ConfigurationError.
     """
 
     def __init__(
@@ -37,8 +42,14 @@ class Client(Operations, Acting, Reading):
         *,
         timeout: timedelta = DEFAULT_TIMEOUT,
         patience: timedelta = DEFAULT_PATIENCE,
+        tls: Tls | None = None,
     ) -> None:
-        self._calls = Calls(address_or_default(address), timeout=timeout, patience=patience)
+        self._calls = Calls(
+            address_or_default(address),
+            timeout=timeout,
+            patience=patience,
+            pem=pem_or_default(tls),
+        )
 
     @property
     def address(self) -> str:
@@ -119,14 +130,23 @@ class Client(Operations, Acting, Reading):
         timeout: timedelta | None = None,
         progress_interval: timedelta | None = None,
         include_result: bool = False,
+        **selection: Unpack[Lasting],
     ) -> Generator[JobEvent, None, None]:
         """The present state of each job, then every change, until all are done.
+
+        client.watch(workflow_id=handle.workflow_id) does so for the jobs of a batch.
+        client.watch(types=[SendEmail], labels={"team": "billing"}) tells what happens from now on
+        to all jobs that have this in common, and goes on for ever; it raises CursorExpired in the
+        rare case that it was cut off for so long that something was missed.
 
         With `cursor` (of an earlier Job) what happened after it instead of the present state.
         Progress is told at most once per `progress_interval` and job (100 ms by default).
         """
         options = WatchOptions(
-            cursor=cursor, progress_interval=progress_interval, include_result=include_result
+            cursor=cursor,
+            progress_interval=progress_interval,
+            include_result=include_result,
+            selection=selection,
         )
         return self._calls.watch(job_ids, options, timeout)
 

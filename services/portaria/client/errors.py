@@ -36,16 +36,29 @@ class RpcError(PortariaError):
         self.reason = reason or code
 
 
+# What gRPC's account of a failed connection means for TLS.
+_SIGNS = {
+    "CERTIFICATE_VERIFY_FAILED": ": its certificate is not from an authority that is trusted here",
+    "is not in peer certificate": ": its certificate is for another name",
+    "WRONG_VERSION_NUMBER": ": this client speaks TLS, and the door does not",
+    "failed to connect to all addresses; last error: UNAVAILABLE": (
+        ": it hangs up; it may speak TLS alone, or let in only clients with a certificate"
+    ),
+}
+
+
 class DoorUnavailable(RpcError):
     """Nobody answers at the address: the door is down, restarting, or elsewhere.
 
-    `cause` is gRPC's own account of it.
+    `cause` is gRPC's own account of it; `is_about_tls` where the two do not agree on certificates.
     """
 
     def __init__(self, address: str, cause: str) -> None:
-        super().__init__("UNAVAILABLE", f"cannot reach the door at {address}")
+        words = next((words for sign, words in _SIGNS.items() if sign in cause), "")
+        super().__init__("UNAVAILABLE", f"cannot reach the door at {address}{words}")
         self.address = address
         self.cause = cause
+        self.is_about_tls = bool(words)
 
 
 class JobNotSucceeded(PortariaError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict
 
@@ -16,18 +16,23 @@ from portaria.v1.jobs_service_pb2 import JobSelector
 _MOST_IDS = 1_000
 
 
-class Selection(TypedDict, total=False):
-    """What jobs have in common: fields are ANDed, values inside one field ORed."""
+class Lasting(TypedDict, total=False):
+    """What jobs have in common for good: fields are ANDed, values inside one field ORed."""
 
     types: Sequence[str | type[Message]]
     """Classes of payloads, or full names."""
     domains: Sequence[str]
     queues: Sequence[str]
     """As "mail:high"."""
-    states: Sequence[str]
-    """As "FAILED"."""
     labels: Mapping[str, str]
     workflow_id: str
+
+
+class Selection(Lasting, total=False):
+    """What jobs have in common now."""
+
+    states: Sequence[str]
+    """As "FAILED"."""
     created_after: datetime
     created_before: datetime
 
@@ -35,20 +40,25 @@ class Selection(TypedDict, total=False):
 def selectors(job_ids: Sequence[str], selection: Selection) -> Iterator[JobSelector]:
     """One for each thousand ids; a single one where none is given. Raises InvalidRequest."""
     for start in range(0, len(job_ids) or 1, _MOST_IDS):
-        selector = JobSelector(
-            job_ids=job_ids[start : start + _MOST_IDS],
-            types=[_type_name(each) for each in selection.get("types", ())],
-            domains=selection.get("domains", ()),
-            queues=selection.get("queues", ()),
-            states=[_state(each) for each in selection.get("states", ())],
-            labels=selection.get("labels", {}),
-            workflow_id=selection.get("workflow_id", ""),
-        )
+        selector = lasting_selector(job_ids[start : start + _MOST_IDS], selection)
+        selector.states.extend(_state(each) for each in selection.get("states", ()))
         if after := selection.get("created_after"):
             selector.created_after.CopyFrom(timestamp(after, "selector.created_after"))
         if before := selection.get("created_before"):
             selector.created_before.CopyFrom(timestamp(before, "selector.created_before"))
         yield selector
+
+
+def lasting_selector(job_ids: Iterable[str], selection: Lasting) -> JobSelector:
+    """All of it in one."""
+    return JobSelector(
+        job_ids=job_ids,
+        types=[_type_name(each) for each in selection.get("types", ())],
+        domains=selection.get("domains", ()),
+        queues=selection.get("queues", ()),
+        labels=selection.get("labels", {}),
+        workflow_id=selection.get("workflow_id", ""),
+    )
 
 
 def _type_name(kind: str | type[Message]) -> str:

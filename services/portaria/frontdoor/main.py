@@ -31,6 +31,7 @@ from portaria.frontdoor.server import Door
 from portaria.frontdoor.standing import FRESH_SECONDS, Standing
 from portaria.frontdoor.submitter import Submitter
 from portaria.frontdoor.subscription import MOST_CHANGES
+from portaria.frontdoor.tls import is_on_this_machine, server_credentials
 from portaria.frontdoor.types_following import TypesFollower
 from portaria.frontdoor.types_reading import TypesReading
 from portaria.frontdoor.waiting import Waiting
@@ -151,7 +152,10 @@ class Running:
 
     async def start(self) -> str:
         """Listens, whether Redis answers or not; answers the address."""
-        address = await self.door.listen(self._settings.listen)
+        credentials = server_credentials(self._settings)
+        address = await self.door.listen(self._settings.listen, credentials)
+        if credentials is None and not is_on_this_machine(address):
+            logs.logger().warning("the door is reached from elsewhere without TLS", address=address)
         self._watchdog.start()
         self._types.start()
         return address

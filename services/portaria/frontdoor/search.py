@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from portaria.core.clock import FIRST_SECOND, LAST_SECOND
+from portaria.admission.times import is_moment
 from portaria.core.errors import Violation
 from portaria.core.ids import is_job_id
 from portaria.core.states import State, split_queue
@@ -96,10 +96,8 @@ def search_faults(selector: JobSelector) -> Iterator[Violation]:
             yield Violation(f"selector.states[{number}]", "REQUIRED", "names no state")
     incomparable = not (selector.HasField("created_after") and selector.HasField("created_before"))
     for name in ("created_after", "created_before"):
-        moment: Timestamp = getattr(selector, name)
-        if not (FIRST_SECOND <= moment.seconds <= LAST_SECOND and 0 <= moment.nanos < 10**9):
-            incomparable = True
-            yield Violation(f"selector.{name}", "OUT_OF_RANGE", "is not in the years 1 to 9999")
+        # The rules of the request say so.
+        incomparable = incomparable or not is_moment(getattr(selector, name))
     if not incomparable and _nanoseconds(selector.created_before) <= _nanoseconds(
         selector.created_after
     ):

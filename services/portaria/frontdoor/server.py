@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -83,11 +84,14 @@ class Door:
         """Full names of ours and of the façades that are served now."""
         return [JOBS_SERVICE, ADMIN_SERVICE, *self._catalogue.served.services]
 
-    async def listen(self, address: str) -> str:
+    async def listen(self, address: str, credentials: grpc.ServerCredentials | None = None) -> str:
         """Starts answering; the address with the real port. Raises ConfigurationError."""
         await self.set_serving(serving=False)
         try:
-            port = self._server.add_insecure_port(address)
+            if credentials is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, credentials)
         except RuntimeError:
             raise ConfigurationError(
                 f"cannot listen on {address}: it is in use or not an address of this machine"

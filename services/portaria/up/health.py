@@ -15,13 +15,17 @@ import sys
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from portaria.client.tls import channel_credentials, pem_or_default
 from portaria.core.errors import ConfigurationError
+from portaria.core.pem import Pem
 from portaria.settings import load_settings
 
 
-def is_serving(address: str, *, within: float = 1.0, service: str = "") -> bool:
+def is_serving(
+    address: str, *, within: float = 1.0, service: str = "", pem: Pem | None = None
+) -> bool:
     """Whether the door at an address answers SERVING; waits up to `within` seconds for it."""
-    with grpc.insecure_channel(address) as channel:
+    with _channel(address, pem) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(service=service),
@@ -33,10 +37,16 @@ def is_serving(address: str, *, within: float = 1.0, service: str = "") -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
+def _channel(address: str, pem: Pem | None) -> grpc.Channel:
+    if pem is None:
+        return grpc.insecure_channel(address)
+    return grpc.secure_channel(address, channel_credentials(pem))
+
+
 def main(arguments: list[str]) -> int:
     """The exit code; says on stderr what does not work."""
     try:
-        settings = load_settings()
+        settings, pem = load_settings(), pem_or_default(None)
     except ConfigurationError as error:
         print(error.message, file=sys.stderr)
         return 2
@@ -48,7 +58,7 @@ def main(arguments: list[str]) -> int:
             has_worker_on(socket.gethostname(), settings.redis_url), "no worker is registered"
         )
     address = arguments[0] if arguments else settings.address
-    return _verdict(is_serving(address), f"the door at {address} does not serve")
+    return _verdict(is_serving(address, pem=pem), f"the door at {address} does not serve")
 
 
 def _verdict(good: bool, otherwise: str) -> int:

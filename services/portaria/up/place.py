@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from portaria.client.tls import CA_VARIABLE, CERT_VARIABLE, KEY_VARIABLE
 from portaria.core.errors import ConfigurationError
 from portaria.settings import PREFIX, Settings
 from portaria.up.ports import claim, free_port
@@ -91,6 +92,11 @@ def environment(
 def exported(place: Place, settings: Settings, redis_url: str) -> dict[str, str]:
     """What a second terminal needs to be a client, a worker or an onlooker of this system."""
     key_file = settings.signing_key_file or place.data_dir / "signing.key"
+    clients_tls = {
+        CA_VARIABLE: settings.tls_ca_file,
+        CERT_VARIABLE: settings.tls_client_cert_file,
+        KEY_VARIABLE: settings.tls_client_key_file,
+    }
     return {
         "PORTARIA_ADDRESS": place.address,
         "PORTARIA_REDIS_URL": redis_url,
@@ -99,6 +105,7 @@ def exported(place: Place, settings: Settings, redis_url: str) -> dict[str, str]
         "PORTARIA_SIGNING_KEY_FILE": str(key_file.absolute()),
         "PORTARIA_JOBS": ",".join(settings.jobs),
         "RQ_REDIS_URL": redis_url,
+        **{name: str(path.absolute()) for name, path in clients_tls.items() if path},
     }
 
 

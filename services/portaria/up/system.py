@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from portaria.client.tls import pem_or_default
 from portaria.core.errors import ConfigurationError
 from portaria.jobs.discovery import load_job_types
 from portaria.settings import Settings
@@ -96,11 +97,11 @@ class System:
 
     def _door(self, needs: tuple[str, ...]) -> Part:
         process = self._python("door", "-m", "portaria.cli.main", "serve")
-        address = self.place.address
+        address, pem = self.place.address, pem_or_default(None)
         return Part(
             name="door",
             process=process,
-            ready=lambda: is_serving(address, within=0.2),
+            ready=lambda: is_serving(address, within=0.2, pem=pem),
             needs=needs,
         )
 

@@ -12,6 +12,7 @@ from redis import Redis
 
 from acme_jobs.lab.v1.lab_pb2 import Echo
 from integration.frontdoor.playing import Door, email, keyspace, refused, submission
+from integration.frontdoor.wire import varint
 from portaria.admission.unsupported import REFUSED
 from portaria.v1.job_pb2 import JobSpec, RetryPolicy, SubmitOptions
 from portaria.v1.jobs_service_pb2 import (
@@ -257,16 +258,8 @@ def _nested(depth: int) -> bytes:
     raw = b""
     for number in range(depth):
         tag = b"\x12" if number % 2 else b"\x6a"
-        raw = tag + _varint(len(raw)) + raw
-    return b"\x0a" + _varint(len(raw)) + raw
-
-
-def _varint(value: int) -> bytes:
-    encoded = b""
-    while value > 127:
-        encoded += bytes((value & 127 | 128,))
-        value >>= 7
-    return encoded + bytes((value,))
+        raw = tag + varint(len(raw)) + raw
+    return b"\x0a" + varint(len(raw)) + raw
 
 
 METHODS = ("SubmitJob", "GetJob", "WaitJob", "WatchJobs")

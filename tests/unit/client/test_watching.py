@@ -11,7 +11,12 @@ from portaria.client.watching import WatchOptions, WatchSession
 from portaria.core.errors import CursorExpired, DeadlineExceeded, InvalidRequest
 from portaria.v1 import job_pb2
 from portaria.v1.job_pb2 import Job, Progress
-from portaria.v1.jobs_service_pb2 import WATCH_UNTIL_ALL_DONE, JobEvent, WatchJobsResponse
+from portaria.v1.jobs_service_pb2 import (
+    WATCH_UNTIL_ALL_DONE,
+    WATCH_UNTIL_FOREVER,
+    JobEvent,
+    WatchJobsResponse,
+)
 
 AWAY = DoorUnavailable("door:1", "socket closed")
 PENDING, RUNNING = job_pb2.JOB_STATE_PENDING, job_pb2.JOB_STATE_RUNNING
@@ -204,3 +209,60 @@ def test_watching_nothing_is_refused(watch):
     """No id is a mistake of the caller's, and said before any call."""
     with pytest.raises(InvalidRequest, match="names no job"):
         watch()
+
+
+def test_a_workflow_is_watched_until_the_door_has_told_all(watch):
+    """Its jobs are not known beforehand; what a second snapshot repeats is not told again."""
+    session = watch(selection={"workflow_id": "w"})
+    told(session, frame("c1", snapshot("a", SUCCEEDED), snapshot("b"), complete=True))
+    session.failed(CursorExpired("trimmed"))
+    again = session.request()
+    news = told(
+        session,
+        frame("c8", snapshot("a", SUCCEEDED), snapshot("b"), complete=True),
+        frame("c9", change("b", SUCCEEDED)),
+    )
+
+    assert (again.selector.workflow_id, again.until) == ("w", WATCH_UNTIL_ALL_DONE)
+    assert [event.job_id for event in news] == ["b"]
+    assert not session.is_finished()
+    assert session.ended() == timedelta()
+    assert session.is_finished()
+
+
+def test_what_jobs_have_in_common_is_watched_for_ever(watch):
+    """Resumed where it was, whatever ended it; nothing of done jobs is kept."""
+    session = watch(selection={"labels": {"team": "a"}, "domains": ["mail"]})
+    told(session, frame("c1", complete=True), frame("c2", change("a", SUCCEEDED)))
+
+    for _ in range(3):
+        session.ended()
+    request = session.request()
+
+    assert not session.is_finished()
+    assert (request.cursor, request.until) == ("c2", WATCH_UNTIL_FOREVER)
+    assert dict(request.selector.labels) == {"team": "a"}
+    assert len(told(session, frame("c3", change("a", SUCCEEDED)))) == 1
+
+
+def test_a_gap_that_no_snapshot_can_bridge_is_told(watch):
+    """Of jobs that nobody named there is no present state to show."""
+    session = watch(selection={"domains": ["mail"]})
+    told(session, frame("c1", complete=True))
+
+    with pytest.raises(CursorExpired):
+        session.failed(CursorExpired("trimmed"))
+
+
+def test_ids_and_what_they_have_in_common_go_together(watch):
+    """Each job that has it not is removed by the door, and then done."""
+    session = watch("a", "b", selection={"domains": ["mail"]})
+    request = session.request()
+    gone = JobEvent(job_id="b", done=True, removed=JobEvent.Removed(reason="NOT_FOUND"))
+    told(session, frame("c1", snapshot("a", SUCCEEDED), gone, complete=True))
+
+    assert (list(request.selector.job_ids), list(request.selector.domains)) == (
+        ["a", "b"],
+        ["mail"],
+    )
+    assert session.is_finished()

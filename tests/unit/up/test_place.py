@@ -121,3 +121,15 @@ def test_the_second_terminal_has_valid_settings(tmp_path: Path) -> None:
 
     assert load_settings(variables).redis_url == REDIS
     assert variables["RQ_REDIS_URL"] == REDIS
+    assert "PORTARIA_TLS_CA_FILE" not in variables
+
+
+def test_the_second_terminal_speaks_tls_where_the_first_one_does(tmp_path: Path) -> None:
+    """Wherever it is; the door's own key is not its concern."""
+    given = {"PORTARIA_TLS_CA_FILE": "ca.pem", "PORTARIA_TLS_KEY_FILE": "door.key"}
+    settings = load_settings({"PORTARIA_DATA_DIR": str(tmp_path), "PORTARIA_LISTEN": ANY, **given})
+
+    variables = exported(find_place(settings), settings, REDIS)
+
+    assert variables["PORTARIA_TLS_CA_FILE"] == str(Path("ca.pem").absolute())
+    assert "PORTARIA_TLS_KEY_FILE" not in variables

@@ -1,0 +1,132 @@
+"""One request for each RPC, filled as far as can be, in which nothing is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from buf.validate import validate_pb2
+from integration.frontdoor.playing import email, submission
+from portaria.core.job_type import job_type_from
+from portaria.v1 import admin_service_pb2 as admin
+from portaria.v1 import jobs_service_pb2 as jobs
+from portaria.v1.job_pb2 import RetryPolicy, SubmitOptions
+
+NOBODY = "01a1fbdb-8e98-767f-9bde-5f0bd1943ee8"
+_HOUR = 3_600
+
+
+def of_services(*, done: str, waiting: str, queue: str) -> Mapping[str, Message]:
+    """By full method name: `portaria.v1.JobsService.GetJob`. What acts on many acts on none."""
+    domain, none = queue.partition(":")[0], jobs.JobSelector(job_ids=[NOBODY], labels={"no": "one"})
+    spec = submission(email(variables={"name": "Ana"})).spec
+    spec.options.CopyFrom(options())
+    by_service: dict[ServiceDescriptor, list[Message]] = {
+        jobs.DESCRIPTOR.services_by_name["JobsService"]: [
+            jobs.SubmitJobRequest(request_id="r", spec=spec),
+            jobs.BatchSubmitJobsRequest(request_id="r", specs=[spec, spec], labels={"c": "d"}),
+            jobs.GetJobRequest(job_id=done, view=1),
+            jobs.BatchGetJobsRequest(job_ids=[done], view=1),
+            jobs.ListJobsRequest(selector=_selector(done), page_size=10, view=1),
+            jobs.WaitJobRequest(job_id=done, timeout=Duration(seconds=1), view=1),
+            jobs.UpdateJobRequest(job_id=waiting, priority=1, run_time=_in(hours=2)),
+            jobs.CancelJobsRequest(selector=none, reason="r"),
+            jobs.RetryJobsRequest(selector=none, priority=3, request_id="r"),
+            jobs.DeleteJobsRequest(selector=none),
+            jobs.ListJobTypesRequest(domain=domain),
+            jobs.WatchJobsRequest(
+                selector=jobs.JobSelector(job_ids=[done]),
+                until=jobs.WATCH_UNTIL_ALL_DONE,
+                progress_interval=Duration(seconds=1),
+            ),
+        ],
+        admin.DESCRIPTOR.services_by_name["AdminService"]: [
+            admin.ListQueuesRequest(domain=domain),
+            admin.PauseQueueRequest(name=queue, reason="r"),
+            admin.ResumeQueueRequest(name=queue),
+            admin.PurgeQueueRequest(name=queue, confirm=True, older_than=Duration(seconds=1)),
+            admin.ListWorkersRequest(domain=domain, page_size=10),
+        ],
+    }
+    return {
+        method.full_name: request
+        for service, requests in by_service.items()
+        for method in service.methods
+        for request in requests
+        if request.DESCRIPTOR is method.input_type
+    }
+
+
+def of_facade(service: ServiceDescriptor) -> Mapping[str, Message]:
+    """The same for a façade: payloads with what their rules require."""
+    found: dict[str, Message] = {}
+    for method in service.methods:
+        request: Any = GetMessageClass(method.input_type)(request_id="r", options=options())
+        _fill(request.job)
+        request.job.SetInParent()
+        if job_type_from(request.job.DESCRIPTOR).at_most_once:
+            request.options.ClearField("retry")
+        found[method.full_name] = request
+    return found
+
+
+def options() -> SubmitOptions:
+    """All that a submission may say, but for what excludes another or is not served yet."""
+    return SubmitOptions(
+        priority=3,
+        run_time=_in(hours=1),
+        start_before_time=_in(hours=2),
+        deadline=_in(hours=3),
+        timeout=Duration(seconds=60),
+        result_ttl=Duration(seconds=_HOUR),
+        retry=RetryPolicy(
+            max_attempts=3,
+            initial_backoff=Duration(seconds=5),
+            max_backoff=Duration(seconds=60),
+            backoff_multiplier=2,
+            jitter=0.1,
+            non_retryable_reasons=["NO"],
+            fixed_backoffs=[Duration(seconds=1)],
+        ),
+        labels={"a": "b"},
+        headers={"a": "b"},
+    )
+
+
+def _selector(done: str) -> jobs.JobSelector:
+    return jobs.JobSelector(
+        job_ids=[done],
+        workflow_id=NOBODY,
+        types=["portaria_workers.mail.v1.SendEmail"],
+        domains=["mail"],
+        queues=["mail:high"],
+        states=[9],
+        labels={"a": "b"},
+        created_after=_in(hours=-1),
+        created_before=_in(hours=1),
+    )
+
+
+def _in(*, hours: int) -> Timestamp:
+    return Timestamp(seconds=int(time.time()) + hours * _HOUR)
+
+
+def _fill(message: Any) -> None:
+    """Gives each field that needs one a value that its rules allow."""
+    for field in message.DESCRIPTOR.fields:
+        rules = field.GetOptions().Extensions[validate_pb2.field]
+        if field.is_repeated:
+            if rules.repeated.min_items:
+                _fill(getattr(message, field.name).add())
+        elif field.type == FieldDescriptor.TYPE_STRING and rules.required:
+            allowed = next(iter(getattr(rules.string, "in")), "x")
+            setattr(message, field.name, "ana@example.com" if rules.string.email else allowed)
+        elif field.type == FieldDescriptor.TYPE_UINT32 and rules.uint32.gte:
+            setattr(message, field.name, rules.uint32.gte)
