@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from contextlib import ExitStack
@@ -10,14 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from redis import Redis
 
 from bench.cpu import cpu_seconds
 from bench.figures import short
+from bench.memory import pss
 from bench.report import Check, Section
 from portaria.up.redis_server import RedisServer
-from stack import Process, Stack
+from stack import Stack
 
 MEMORY, CPU, COMMANDS = 100.0, 0.5, 8.0
 _SETTLED = 3.0
@@ -77,8 +76,9 @@ def _watch(children: int, seconds: float) -> Idle:
             used = cpu_seconds([worker.pid]) - used
             redis.echo(_END)
             commands = _sent(monitor)
+        pids = [worker.pid, *(each.pid for each in worker.descendants())]
         return Idle(
-            megabytes=_pss(worker) / 1e6,
+            megabytes=sum(map(pss, pids)) / 1e6,
             cpu_percent=used / seconds * 100,
             commands=commands / seconds / children,
         )
@@ -92,13 +92,3 @@ def _sent(monitor: Any) -> int:
             return count
         count += command["client_type"] != "lua"
     raise RuntimeError("redis ended")
-
-
-def _pss(worker: Process) -> int:
-    total = 0
-    for process in (psutil.Process(worker.pid), *worker.descendants()):
-        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-        found = re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE)
-        assert found, "this kernel has no smaps_rollup"
-        total += int(found[1]) * 1024
-    return total

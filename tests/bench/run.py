@@ -14,12 +14,23 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
-from bench import depth, drain, idle, latency, recovery, report, submit
+from bench import (
+    batchwatch,
+    depth,
+    drain,
+    idle,
+    latency,
+    listing,
+    progress,
+    recovery,
+    report,
+    submit,
+    watchers,
+)
 from bench.machine import this_machine
 from bench.report import Section
 from portaria.up.redis_server import Durability
 
-PARTS = ("drain", "submit", "latency", "recovery", "depth", "idle")
 MODES = (Durability.OFF, Durability.ALWAYS)
 RESULT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 SAVED = Path(__file__).resolve().parent / "results" / "latest.json"
@@ -30,9 +41,10 @@ def main() -> int:
     options = _options()
     machine = this_machine()
     sections = []
-    for section in _measured(options.only or PARTS, quick=options.quick):
-        report.show(section)
-        sections.append(section)
+    for part in options.only or PARTS:
+        for section in PARTS[part](quick=options.quick):
+            report.show(section)
+            sections.append(section)
     report.show_machine(machine)
     RESULT.unlink(missing_ok=True)
     for path in (RESULT, SAVED) if options.save else (RESULT,):
@@ -40,26 +52,69 @@ def main() -> int:
     return int(not all(check.passed for section in sections for check in section.checks))
 
 
-def _measured(parts: list[str] | tuple[str, ...], *, quick: bool) -> Iterator[Section]:
+def _drain(*, quick: bool) -> Iterator[Section]:
     for mode in MODES:
-        if "drain" in parts:
-            yield drain.measure(mode, rounds=1 if quick else 5, quick=quick)
-        if "submit" in parts:
-            for kind in (submit.SINGLE, submit.BATCHES):
-                yield submit.measure(mode, rounds=1 if quick else 5, quick=quick, kind=kind)
-        if "latency" in parts:
-            yield latency.measure(mode, jobs=50 if quick else 300)
-    if "recovery" in parts:
-        yield recovery.measure(kills=5 if quick else 40, child_kills=10 if quick else 20)
-    if "depth" in parts:
-        yield depth.measure(rounds=15 if quick else 25, quick=quick)
-    if "idle" in parts:
-        yield idle.measure(seconds=10 if quick else 60)
+        yield drain.measure(mode, rounds=1 if quick else 5, quick=quick)
+
+
+def _submit(*, quick: bool) -> Iterator[Section]:
+    for mode in MODES:
+        for kind in (submit.SINGLE, submit.BATCHES):
+            yield submit.measure(mode, rounds=1 if quick else 5, quick=quick, kind=kind)
+
+
+def _latency(*, quick: bool) -> Iterator[Section]:
+    for mode in MODES:
+        yield latency.measure(mode, jobs=50 if quick else 300)
+
+
+def _recovery(*, quick: bool) -> Iterator[Section]:
+    yield recovery.measure(kills=5 if quick else 40, child_kills=10 if quick else 20)
+
+
+def _depth(*, quick: bool) -> Iterator[Section]:
+    yield depth.measure(rounds=15 if quick else 25, quick=quick)
+
+
+def _idle(*, quick: bool) -> Iterator[Section]:
+    yield idle.measure(seconds=10 if quick else 60)
+
+
+def _listing(*, quick: bool) -> Iterator[Section]:
+    yield listing.measure(rounds=5 if quick else 25, many=20_000 if quick else listing.MANY)
+
+
+def _watchers(*, quick: bool) -> Iterator[Section]:
+    yield watchers.measure(watchers=5_000, per_second=2_000, seconds=5 if quick else 15)
+
+
+def _batchwatch(*, quick: bool) -> Iterator[Section]:
+    yield batchwatch.measure(jobs=10_000, rounds=1 if quick else 5)
+
+
+def _progress(*, quick: bool) -> Iterator[Section]:
+    yield progress.measure(calls=1_000_000, rounds=1 if quick else 5)
+
+
+PARTS = {
+    "drain": _drain,
+    "submit": _submit,
+    "latency": _latency,
+    "recovery": _recovery,
+    "depth": _depth,
+    "idle": _idle,
+    "listing": _listing,
+    "watchers": _watchers,
+    "batchwatch": _batchwatch,
+    "progress": _progress,
+}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part; repeatable")
+    parser.add_argument(
+        "--only", choices=list(PARTS), action="append", help="this part; repeatable"
+    )
     parser.add_argument("--quick", action="store_true", help="one short round: to try it out")
     parser.add_argument("--save", action="store_true", help="keep the results in tests/bench")
     return parser.parse_args()

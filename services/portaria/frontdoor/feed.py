@@ -6,34 +6,31 @@ It reads only while somebody watches, and goes on where it was when Redis comes 
 from __future__ import annotations
 
 import asyncio
-import math
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 
-from portaria.core.errors import CursorExpired, PortariaError, StoreUnavailable
+from portaria.core.errors import CursorExpired, PortariaError, StoreFull, StoreUnavailable
+from portaria.frontdoor.attention import REFRESH, Attention
 from portaria.frontdoor.cursor import Cursor, entry_order, is_trimmed
 from portaria.frontdoor.ending import cancel
 from portaria.frontdoor.frames import readable
-from portaria.frontdoor.index import Index
-from portaria.frontdoor.prompt import PATIENCE
+from portaria.frontdoor.index import Index, interested
+from portaria.frontdoor.patience import Patience
 from portaria.frontdoor.selector import Selector
-from portaria.frontdoor.subscription import MOST_CHANGES, Report, Subscription
+from portaria.frontdoor.subscription import LONGEST_WRITE, MOST_CHANGES, Report, Subscription
 from portaria.logs import logger
 from portaria.store import AsyncStore
-from portaria.store.events import job_id_of, parse_progress
+from portaria.store.events import groups_of, groups_of_progress, parse_progress
 
 BLOCK_MS = 1_000
 # Longer than a read blocks: silence for so long is an outage.
 _SILENCE = 3.0
-WATCHED_SECONDS = 30
-_REFRESH = 10.0
 _LINGER = 10.0
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
-# After a batch in which nothing was watched: reading each event of a busy store by itself would
-# cost the door as much as submitting it did.
-_LULL = 0.002
+# After a read of which nothing was watched, and after one that brought many: to read the events of
+# a busy store one by one, and to tell them so, costs the door as much as submitting them did.
+_LULL, _MANY, _LONG_LULL = 0.002, 8, 0.005
 
 
 class Feed:
@@ -43,15 +40,22 @@ class Feed:
     (`asyncio.wait_for`) can swallow a cancellation, and the feed would read on.
     """
 
-    def __init__(self, store: AsyncStore, *, most_changes: int = MOST_CHANGES) -> None:
+    def __init__(
+        self,
+        store: AsyncStore,
+        *,
+        most_changes: int = MOST_CHANGES,
+        longest_write: float = LONGEST_WRITE,
+    ) -> None:
         self._store = store
         self._most_changes = most_changes
+        self._longest_write = longest_write
         self._index = Index()
         self._task: asyncio.Task[None] | None = None
         self._live = asyncio.Event()
         self._position = Cursor("", "0-0")
         self._progress_position = "0-0"
-        self._told_watched = -math.inf
+        self._attention = Attention(store)
         self._ending: PortariaError | None = None
 
     @property
@@ -66,17 +70,19 @@ class Feed:
 
     async def subscribe(self, selector: Selector, *, progress: bool = True) -> Subscription:
         """From now on, everything that `selector` matches. Raises StoreUnavailable."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                if progress and _clock() - self._told_watched > _REFRESH:
-                    await self._tell_watched()
-                await self._started()
-        except TimeoutError:
-            raise StoreUnavailable from None
+        async with Patience():
+            if progress:
+                await self._attention.call()
+            await self._started()
         if self._ending is not None:
             raise self._ending
         # No await from here on: what is handed out next is what follows `since`.
-        subscription = Subscription(selector, progress=progress, most_changes=self._most_changes)
+        subscription = Subscription(
+            selector,
+            progress=progress,
+            most_changes=self._most_changes,
+            longest_write=self._longest_write,
+        )
         subscription.since = self._position.entry_id
         self._index.add(subscription)
         return subscription
@@ -107,13 +113,13 @@ class Feed:
         try:
             while True:
                 try:
-                    async with _bounded():
+                    async with Patience(_SILENCE):
                         await self._locate(anew=not position_known)
                     pause, position_known = _SHORTEST_PAUSE, True
                     self._live.set()
                     await self._follow()
                     return
-                except StoreUnavailable:
+                except (StoreUnavailable, StoreFull):
                     self._live.clear()
                     logger().warning("feed interrupted", watchers=len(self._index))
                     await asyncio.sleep(pause * random.uniform(0.5, 1))
@@ -137,7 +143,7 @@ class Feed:
             self._progress_position = await self._store.progress_tail()
             self._position = Cursor(generation, look.tail, look.now_ms)
         if any(each.wants_progress for each in self._index):
-            await self._tell_watched()
+            await self._attention.renew()
 
     async def _follow(self) -> None:
         """Hands out what comes until nobody has watched for a while."""
@@ -145,15 +151,18 @@ class Feed:
         while self._index or _clock() - watched_at < _LINGER:
             if self._index:
                 watched_at = _clock()
-            if _clock() - located_at > _REFRESH:
-                async with _bounded():
+            if _clock() - located_at > REFRESH:
+                async with Patience(_SILENCE):
                     await self._locate(anew=False)
                 located_at = _clock()
-            async with _bounded():
+            async with Patience(_SILENCE):
                 changes, reports = await self._store.follow(
                     self._position.entry_id, self._progress_position, BLOCK_MS
                 )
-            if not self._hand_out(changes, reports) and (changes or reports):
+            watched = self._hand_out(changes, reports)
+            if len(changes) + len(reports) >= _MANY:
+                await asyncio.sleep(_LONG_LULL)
+            elif not watched and (changes or reports):
                 await asyncio.sleep(_LULL)
 
     def _hand_out(
@@ -171,40 +180,29 @@ class Feed:
         return count
 
     def _hand_out_change(self, entry_id: bytes, packed: bytes) -> bool:
-        if not self._index.may_interest(job_id_of(packed)):
+        candidates = self._index.candidates(packed, groups_of)
+        if not candidates:
             return False
         change = readable(entry_id, packed)
         if change is not None:
-            for each in self._index.interested(job_id_of(packed), change.tag):
+            for each in interested(candidates, change.tag):
                 each.offer_change(change)
         return True
 
     def _hand_out_report(self, entry_id: bytes, packed: bytes, body: bytes) -> bool:
-        if not self._index.may_interest(job_id_of(packed)):
+        candidates = self._index.candidates(packed, groups_of_progress)
+        if not candidates:
             return False
         with suppress(ValueError):  # written by others: progress is no promise
             report = Report(entry_order(entry_id)[0], parse_progress(packed, body))
-            for each in self._index.interested(job_id_of(packed), report.event.tag):
+            for each in interested(candidates, report.event.tag):
                 if each.wants_progress:
                     each.offer_report(report)
         return True
 
-    async def _tell_watched(self) -> None:
-        await self._store.keep_watched(WATCHED_SECONDS)
-        self._told_watched = _clock()
-
     def _fail_all(self, error: PortariaError) -> None:
         for each in self._index:
             each.fail(error)
-
-
-@asynccontextmanager
-async def _bounded() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(_SILENCE):
-            yield
-    except TimeoutError:
-        raise StoreUnavailable from None
 
 
 def _clock() -> float:

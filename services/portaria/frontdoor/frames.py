@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from portaria.core.seal import SealBroken
 from portaria.core.states import TERMINAL, State
@@ -122,18 +122,18 @@ def in_order(
     return [each for _, each in sorted(keyed, key=lambda pair: pair[0])]
 
 
-def split(events: Iterable[JobEvent], limit: int = FRAME_BYTES) -> Iterator[list[JobEvent]]:
+def split(events: Iterable[JobEvent], limit: int = FRAME_BYTES) -> list[list[JobEvent]]:
     """Pieces of at most about `limit` bytes, at least one event each; one piece for no event."""
-    piece: list[JobEvent] = []
+    pieces: list[list[JobEvent]] = [[]]
     size = 0
     for event in events:
         length = event.ByteSize()
-        if piece and size + length > limit:
-            yield piece
-            piece, size = [], 0
-        piece.append(event)
+        if pieces[-1] and size + length > limit:
+            pieces.append([])
+            size = 0
+        pieces[-1].append(event)
         size += length
-    yield piece
+    return pieces
 
 
 def _state(name: str) -> JobState.ValueType:

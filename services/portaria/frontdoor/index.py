@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
 
 from portaria.frontdoor.subscription import Subscription
-from portaria.store.events import Tag
+from portaria.store.events import Tag, encode_labels, job_id_of
 
-Key = TypeVar("Key", bound=Hashable)
-
-_EVERYTHING = ("everything",)
+_EVERYTHING = b""
 
 
 class Index:
-    """Subscriptions, found by what of a job they name."""
+    """Subscriptions, found by what of a job they name, in the words of the stream."""
 
     def __init__(self) -> None:
         self._by_job: dict[bytes, set[Subscription]] = {}
-        self._others: dict[Hashable, set[Subscription]] = {}
+        self._by_group: dict[bytes, set[Subscription]] = {}
         self._all: set[Subscription] = set()
 
     def add(self, subscription: Subscription) -> None:
@@ -27,7 +24,7 @@ class Index:
         for job_id in subscription.selector.job_ids:
             self._by_job.setdefault(job_id.encode(), set()).add(subscription)
         if not subscription.selector.job_ids:
-            self._others.setdefault(_key(subscription), set()).add(subscription)
+            self._by_group.setdefault(_group(subscription), set()).add(subscription)
 
     def remove(self, subscription: Subscription) -> None:
         """Forgets a subscription; one that is not here is fine."""
@@ -37,20 +34,20 @@ class Index:
         for job_id in subscription.selector.job_ids:
             _drop(self._by_job, job_id.encode(), subscription)
         if not subscription.selector.job_ids:
-            _drop(self._others, _key(subscription), subscription)
+            _drop(self._by_group, _group(subscription), subscription)
 
-    def may_interest(self, job_id: bytes) -> bool:
-        """Whether the event of a job is worth decoding."""
-        return bool(self._others) or job_id in self._by_job
+    def candidates(
+        self, packed: bytes, groups_of: Callable[[bytes], Iterable[bytes]]
+    ) -> set[Subscription]:
+        """Whom an entry of a stream may interest: where it is nobody, it is not worth decoding.
 
-    def interested(self, job_id: bytes, tag: Tag) -> Iterator[Subscription]:
-        """Those whose selector matches."""
-        candidates = set(self._by_job.get(job_id, ()))
-        if self._others:
-            keys: list[Hashable] = [_EVERYTHING, ("workflow", tag.workflow_id)]
-            for key in (*keys, *(("label", *pair) for pair in tag.labels.items())):
-                candidates |= self._others.get(key, set())
-        return (each for each in candidates if each.selector.matches(tag))
+        `groups_of` tells the workflow and the labels of an entry.
+        """
+        found = set(self._by_job.get(job_id_of(packed), ()))
+        if self._by_group:
+            for group in (_EVERYTHING, *groups_of(packed)):
+                found |= self._by_group.get(group, set())
+        return found
 
     def __iter__(self) -> Iterator[Subscription]:
         return iter(tuple(self._all))
@@ -59,16 +56,21 @@ class Index:
         return len(self._all)
 
 
-def _key(subscription: Subscription) -> Hashable:
+def interested(candidates: Iterable[Subscription], tag: Tag) -> Iterator[Subscription]:
+    """Those whose whole selector matches."""
+    return (each for each in candidates if each.selector.matches(tag))
+
+
+def _group(subscription: Subscription) -> bytes:
     selector = subscription.selector
     if selector.workflow_id:
-        return ("workflow", selector.workflow_id)
-    return ("label", *selector.labels[0]) if selector.labels else _EVERYTHING
+        return selector.workflow_id.encode()
+    return encode_labels(selector.labels[:1]).encode() if selector.labels else _EVERYTHING
 
 
-def _drop(index: dict[Key, set[Subscription]], key: Key, subscription: Subscription) -> None:
-    found = index.get(key)
+def _drop(index: dict[bytes, set[Subscription]], word: bytes, subscription: Subscription) -> None:
+    found = index.get(word)
     if found is not None:
         found.discard(subscription)
         if not found:
-            del index[key]
+            del index[word]

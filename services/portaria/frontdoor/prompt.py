@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from portaria.core.errors import StoreUnavailable
+from portaria.frontdoor.looks import Looks
+from portaria.frontdoor.patience import PATIENCE, Patience
 from portaria.store import AsyncStore, Call, JobRecord
 from portaria.store.aio import Look
 from portaria.store.lane import Lane
 
 Reply = TypeVar("Reply")
 
-PATIENCE = 0.9
 # Below the size of the connection pool: who comes later waits here instead of failing there.
 _CONCURRENT = 200
 _SLICE = 200
@@ -31,6 +32,7 @@ class PromptStore:
         self._lane = Lane(store.redis, replicas=store.replicas)
         self._patience = patience
         self._turnstile = asyncio.Semaphore(_CONCURRENT)
+        self._looks = Looks(self._look)
 
     async def run(self, call: Call[Reply]) -> Reply:
         """Sends one call and answers its reply."""
@@ -43,6 +45,7 @@ class PromptStore:
 
     async def close(self) -> None:
         """Closes all connections."""
+        await self._looks.close()
         await self._lane.close()
         await self._store.close()
 
@@ -65,7 +68,10 @@ class PromptStore:
         return found
 
     async def look(self, job_ids: Sequence[str]) -> Look:
-        """Jobs and stream as they are together; at most 200 ids."""
+        """The stream, then the jobs; at most 200 ids, and better no more than 50."""
+        return await self._looks.look(job_ids)
+
+    async def _look(self, job_ids: Sequence[str]) -> Look:
         async with self._bounded():
             look = await self._store.look(job_ids)
             if look.generation:
@@ -84,15 +90,7 @@ class PromptStore:
         async with self._bounded():
             return await self._store.history(after, until)
 
-    async def keep_watched(self, seconds: int) -> None:
-        """Says that somebody watches."""
-        async with self._bounded():
-            await self._store.keep_watched(seconds)
-
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._patience), self._turnstile:
-                yield
-        except TimeoutError:
-            raise StoreUnavailable from None
+        async with Patience(self._patience), self._turnstile:
+            yield

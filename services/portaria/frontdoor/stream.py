@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from portaria.core.errors import SlowWatcher, StoreUnavailable
+from portaria.core.errors import CursorExpired, SlowWatcher, StoreUnavailable
 from portaria.core.states import TERMINAL
 from portaria.frontdoor.convert import Converter
-from portaria.frontdoor.cursor import Cursor, entry_order
+from portaria.frontdoor.cursor import Cursor, entry_order, is_trimmed
 from portaria.frontdoor.feed import Feed
 from portaria.frontdoor.frames import (
     change_event,
@@ -19,9 +19,7 @@ from portaria.frontdoor.frames import (
     needs_record,
     progress_event,
     readable,
-    removed_event,
     run_ended,
-    snapshot_event,
     split,
 )
 from portaria.frontdoor.opening import Opening
@@ -30,7 +28,6 @@ from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.subscription import Report, Subscription
 from portaria.store import JobRecord
 from portaria.store.events import REMOVED, StateEvent, job_id_of
-from portaria.v1.job_pb2 import JOB_VIEW_BASIC
 from portaria.v1.jobs_service_pb2 import JobEvent, WatchJobsResponse
 
 Answer = TypeVar("Answer")
@@ -62,25 +59,33 @@ class Stream:
 
     async def run(self) -> None:
         """Writes frames until all is told. Raises what ends the watch before."""
-        events = [removed_event(job_id, "NOT_FOUND") for job_id in self.opening.missing]
-        if self.plan.snapshot:
-            events += [self._snapshot(record) for record in self.opening.records]
-        await self._send(events, self._reached, opening=True)
+        await self._open()
         if self.opening.history_until:
             await self._replay(self.opening.history_until)
         while self._unfinished or not self.plan.ends:
             await self._next()
 
-    def _snapshot(self, record: JobRecord) -> JobEvent:
-        generation = self._reached.generation
-        return snapshot_event(self.converter.job_to_proto(record, generation, JOB_VIEW_BASIC))
+    async def _open(self) -> None:
+        """The first frame, or several: only the last one of a snapshot has a cursor, since the
+        rest of it would be missed by who went on from there.
+        """
+        reached, pieces = self._reached, split(self.opening.events)
+        self.opening.events.clear()
+        for number, piece in enumerate(pieces, start=1):
+            last = number == len(pieces)
+            cursor = str(reached) if last or not self.plan.snapshot else ""
+            await self._write(piece, cursor, opened=last)
 
     async def _replay(self, until: str) -> None:
-        """The history up to where the subscription began."""
+        """The history up to where the subscription began. Raises CursorExpired."""
         wanted = {job_id.encode() for job_id in self.plan.selector.job_ids}
-        while entries := await self._patiently(
-            lambda: self.store.history(self._reached.entry_id, until)
-        ):
+        while self._reached.order < entry_order(until):
+            entries = await self._patiently(
+                lambda: self.store.history(self._reached.entry_id, until)
+            )
+            look = await self._patiently(lambda: self.store.look(()))
+            if not entries or is_trimmed(self._reached, oldest=look.oldest, now_ms=look.now_ms):
+                raise CursorExpired("the history after the cursor was trimmed")
             read = [
                 readable(entry_id, packed)
                 for entry_id, packed in entries
@@ -138,33 +143,44 @@ class Stream:
         include = self.plan.include_result
         ids = {each.job_id for each in changes if needs_record(each, include_result=include)}
         records = await self._patiently(lambda: self._records(sorted(ids))) if ids else {}
+        ordered = in_order(changes, reports)
         events = [
             progress_event(each)
             if isinstance(each, Report)
             else change_event(
                 each, records.get(each.job_id), self.converter, include_result=include
             )
-            for each in in_order(changes, reports)
+            for each in ordered
         ]
-        await self._send(events, reached)
+        entries = ["" if isinstance(each, Report) else each.entry_id for each in ordered]
+        await self._send(events, entries, reached)
         self._unfinished -= {each.job_id for each in changes if each.state in _ENDS}
 
     async def _send(
-        self, events: Sequence[JobEvent], reached: Cursor, *, opening: bool = False
+        self, events: Sequence[JobEvent], entries: Sequence[str], reached: Cursor
     ) -> None:
-        """One frame, or several where it would be too large; only the last has `reached`."""
-        pieces = list(split(events))
+        """One frame, or several where it would be too large, each with the place up to which it
+        tells; `entries` has that of each event that is a state change.
+        """
+        told, pieces = 0, split(events)
         for number, piece in enumerate(pieces, start=1):
-            last = number == len(pieces)
-            if last:
+            told += len(piece)
+            if number == len(pieces):
                 self._reached = reached
-            frame = WatchJobsResponse(
-                events=piece,
-                cursor=str(self._reached),
-                snapshot_complete=opening and last,
-                coalesced=self.subscription.take_coalesced(),
-            )
-            await self.subscription.write(self.write(frame))
+            elif entry := next(filter(None, reversed(entries[:told])), ""):
+                self._reached = replace(self._reached, entry_id=entry)
+            await self._write(piece, str(self._reached))
+
+    async def _write(
+        self, events: Sequence[JobEvent], cursor: str, *, opened: bool = False
+    ) -> None:
+        frame = WatchJobsResponse(
+            events=events,
+            cursor=cursor,
+            snapshot_complete=opened,
+            coalesced=self.subscription.take_coalesced(),
+        )
+        await self.subscription.write(self.write(frame))
         self._heartbeat_at = _clock() + self.heartbeat
 
     async def _records(self, job_ids: Sequence[str]) -> dict[str, JobRecord]:
@@ -180,7 +196,7 @@ class Stream:
                 if self.subscription.error is not None:
                     raise self.subscription.error from None
                 if _clock() >= self._heartbeat_at:
-                    await self._send([], self._reached)
+                    await self._write([], str(self._reached))
                 await asyncio.sleep(_PAUSE)
 
 

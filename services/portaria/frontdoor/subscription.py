@@ -13,6 +13,9 @@ from portaria.store.events import ProgressEvent, StateEvent
 MOST_CHANGES = 10_000
 LAST_WRITE_SECONDS = 1.0
 """What a watch that is ended by us has left to take its last frame."""
+LONGEST_WRITE = 60.0
+"""Seconds until a watcher that takes nothing is ended, however little its slot holds: some of its
+frames are kept for it, and nobody may ever come for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,14 @@ class Report:
 class Subscription:
     """The slot that the feed fills and one watcher empties."""
 
-    def __init__(self, selector: Selector, *, progress: bool, most_changes: int) -> None:
+    def __init__(
+        self,
+        selector: Selector,
+        *,
+        progress: bool,
+        most_changes: int,
+        longest_write: float = LONGEST_WRITE,
+    ) -> None:
         self.selector = selector
         self.wants_progress = progress
         self.since = "0-0"
@@ -36,6 +46,7 @@ class Subscription:
         self.reports: dict[str, Report] = {}
         self.coalesced = 0
         self._most_changes = most_changes
+        self._longest_write = longest_write
         self._news = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
 
@@ -73,12 +84,9 @@ class Subscription:
         self._news.clear()
 
     async def write(self, writing: Awaitable[None]) -> None:
-        """Awaits one write, which may last as long as nothing ends the watch.
-
-        Raises what ended it.
-        """
+        """Awaits one write, as long as nothing ends the watch. Raises what ended it."""
         try:
-            async with asyncio.timeout(None) as self._patience:
+            async with asyncio.timeout(self._longest_write) as self._patience:
                 if self.error is not None:
                     self._patience.reschedule(_clock() + self._last_write())
                 await writing

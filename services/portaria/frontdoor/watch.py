@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from portaria.frontdoor.convert import Converter
 from portaria.frontdoor.feed import Feed
-from portaria.frontdoor.opening import Opening, open_watch
+from portaria.frontdoor.opening import open_watch
 from portaria.frontdoor.plan import plan_from_proto
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.stream import Stream
@@ -48,7 +48,9 @@ class Watches:
         plan = plan_from_proto(request, self._namespace)
         subscription = await self._feed.subscribe(plan.selector)
         try:
-            opening: Opening = await open_watch(plan, subscription, self._store, self._feed)
+            opening = await open_watch(
+                plan, subscription, store=self._store, feed=self._feed, converter=self._converter
+            )
             stream = Stream(
                 plan=plan,
                 opening=opening,

@@ -22,12 +22,13 @@ Reply = TypeVar("Reply")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Jobs and the stream of state changes at one and the same moment."""
+    """The stream of state changes at one moment, and jobs right after it."""
 
     generation: str
     """Empty where the store was not prepared, or was emptied since."""
     tail: str
-    """The newest state change: everything up to it is in the records, nothing after it."""
+    """The newest state change: all up to it is in the records, and whatever came until they were
+    read; the cursor of a record says up to where."""
     oldest: str
     now_ms: int
     records: Sequence[JobRecord | None]
@@ -71,16 +72,18 @@ class AsyncStore:
             return [each.decode() for each in found]
 
     async def look(self, job_ids: Sequence[str] = ()) -> Look:
-        """Jobs and stream as they are together; at most 200 ids, since Redis does it in one go."""
+        """The stream, then the jobs; at most 200 ids, since each may be large."""
         with translated():
-            pipeline = self.redis.pipeline(transaction=True)
+            # No transaction: a full Redis takes none, not even of reads.
+            pipeline = self.redis.pipeline(transaction=False)
             pipeline.get(keys.GENERATION)
             pipeline.xrevrange(keys.EVENTS, count=1)
             pipeline.xrange(keys.EVENTS, count=1)
             pipeline.time()
             for job_id in job_ids:
                 pipeline.hgetall(keys.job(job_id))
-            generation, newest, first, clock, *hashes = await pipeline.execute()
+            replies = [_read(each) for each in await pipeline.execute(raise_on_error=False)]
+            generation, newest, first, clock, *hashes = replies
         return Look(
             generation=generation.decode() if generation else "",
             tail=newest[0][0].decode() if newest else "0-0",
@@ -186,3 +189,12 @@ class AsyncStore:
         """Says that somebody watches, so that workers tell their progress."""
         with translated():
             await self.redis.set(keys.WATCHED, "1", ex=seconds)
+
+
+def _read(reply: Any) -> Any:
+    """Raises what went wrong. What others put in the place of one job is no job, and hides none."""
+    if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE"):
+        return {}
+    if isinstance(reply, Exception):
+        raise reply
+    return reply

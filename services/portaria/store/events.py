@@ -54,6 +54,23 @@ def job_id_of(packed: bytes) -> bytes:
     return packed.partition(b" ")[0]
 
 
+def groups_of(packed: bytes) -> list[bytes]:
+    """The workflow and the labels of a state change, a word each, without decoding the rest.
+
+    A label's word is that of `encode_labels`.
+    """
+    return _groups(packed.split(b" ", 11)[9:11])
+
+
+def groups_of_progress(packed: bytes) -> list[bytes]:
+    """The same of the field `p` of a report."""
+    return _groups(packed.split(b" ", 7)[5:7])
+
+
+def _groups(words: list[bytes]) -> list[bytes]:
+    return b"&".join(words).split(b"&")
+
+
 def parse_state(entry_id: bytes, packed: bytes) -> StateEvent:
     """Reads the field `e` of an entry. Raises ValueError for what no script of ours wrote."""
     job_id, state, attempt, previous, worker, next_ms, *tag = packed.decode().split(" ")

@@ -21,7 +21,7 @@ export async function* follow(
     try {
       for await (const frame of jobs.watchJobs({ selector: { jobIds: [jobId] }, cursor })) {
         yield* frame.events;
-        cursor = frame.cursor;
+        cursor = frame.cursor || cursor; // none before the present state is told
         failures = 0;
       }
       return;

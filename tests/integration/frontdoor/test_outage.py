@@ -13,9 +13,16 @@ from google.rpc import error_details_pb2
 from redis import Redis
 
 from integration.frontdoor.conftest import OpenDoor
-from integration.frontdoor.playing import Door, Refusal, keyspace, refused, submission
+from integration.frontdoor.playing import (
+    Door,
+    Refusal,
+    Worker,
+    keyspace,
+    refused,
+    submission,
+)
 from integration.frontdoor.proxy import Proxy
-from integration.frontdoor.watching import Watch
+from integration.frontdoor.watching import Watch, words
 from portaria.settings import Settings
 from portaria.store import keys
 from portaria.up.redis_server import RedisServer
@@ -31,6 +38,7 @@ from portaria.v1.jobs_service_pb2 import (
     DeleteJobsRequest,
     GetJobRequest,
     JobSelector,
+    ListJobsRequest,
     RetryJobsRequest,
     UpdateJobRequest,
     WaitJobRequest,
@@ -169,12 +177,32 @@ def test_a_full_redis_refuses_submits_and_shows_jobs(door: Door, redis: Redis) -
     redis.config_set("maxmemory", 1)
 
     refusal = refused(door.jobs.SubmitJob, submission())
+    shown = door.get(job_id)
+    listed = door.jobs.ListJobs(ListJobsRequest(), timeout=5).jobs
 
     redis.config_set("maxmemory", 0)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
     assert refusal.detail(error_details_pb2.RetryInfo).retry_delay.seconds == 5
     assert keyspace(redis) == before
-    assert door.get(job_id).job_id == job_id
+    assert [shown.job_id, *(each.job_id for each in listed)] == [job_id, job_id]
+
+
+def test_a_full_redis_ends_no_watch_and_refuses_none(
+    door: Door, worker: Worker, redis: Redis
+) -> None:
+    """What is told to workers, that somebody watches, is not worth a watch."""
+    job_id = door.submit().job_id
+    redis.config_set("maxmemory", 1)
+    watch = Watch(door, job_id).opened()
+    # The feed finds its place anew, and says again that it watches.
+    redis.client_kill_filter(_type="normal", skipme=True)
+
+    worker.succeed(worker.claim())
+
+    assert words(watch.rest()) == ["snapshot", "RUNNING", "SUCCEEDED"]
+    assert watch.ended() is None
+    assert not redis.exists(keys.WATCHED)
+    redis.config_set("maxmemory", 0)
 
 
 def test_a_door_that_starts_without_redis_serves_when_it_comes(

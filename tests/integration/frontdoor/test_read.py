@@ -153,7 +153,7 @@ def test_a_fault_of_ours_shows_an_id_and_no_text(
     redis.delete(keys.job(job_id))
     redis.set(keys.job(job_id), "no hash")
 
-    refusal = refused(door.jobs.GetJob, GetJobRequest(job_id=job_id))
+    refusal = refused(door.jobs.WaitJob, WaitJobRequest(job_id=job_id))
 
     assert refusal.code == grpc.StatusCode.INTERNAL
     assert refusal.reason == "INTERNAL"
@@ -162,6 +162,15 @@ def test_a_fault_of_ours_shows_an_id_and_no_text(
     logged = "".join(capfd.readouterr())
     assert error_id in logged
     assert "WRONGTYPE" in logged
+
+
+def test_what_is_no_hash_is_no_job(door: Door, redis: Redis) -> None:
+    """Others put it there."""
+    job_id = door.submit().job_id
+    redis.delete(keys.job(job_id))
+    redis.set(keys.job(job_id), "no hash")
+
+    assert refused(door.jobs.GetJob, GetJobRequest(job_id=job_id)).reason == "JOB_NOT_FOUND"
 
 
 def test_a_hash_that_is_not_as_we_write_it_is_no_job(door: Door, redis: Redis) -> None:

@@ -11,10 +11,11 @@ from redis import Redis
 from integration.frontdoor.conftest import OpenDoor
 from integration.frontdoor.playing import Door, Worker, refused
 from integration.frontdoor.watching import Watch, words
-from portaria.settings import Settings
+from portaria.frontdoor.prompt import PromptStore
 from portaria.store import keys
 from portaria.up.redis_server import RedisServer
 from portaria.v1.jobs_service_pb2 import WATCH_UNTIL_FOREVER, JobSelector, WatchJobsRequest
+from portaria_workers.mail.v1.mail_pb2 import SendEmailResult
 from stack import eventually
 
 
@@ -89,6 +90,58 @@ def test_a_long_history_is_told_page_by_page(door: Door, worker: Worker) -> None
     assert [each.job_id for each in events][:600] == ids
     assert words(events)[-2:] == ["RUNNING", "SUCCEEDED"]
     assert len({(each.job_id, each.state) for each in events}) == len(events)
+
+
+def test_a_snapshot_in_several_frames_has_a_cursor_when_it_is_complete(
+    door: Door, worker: Worker
+) -> None:
+    """Who went on from the middle of it would never hear of the rest."""
+    ids = _ran_with_large_results(door, worker)
+
+    watch = Watch(door, *ids)
+
+    assert watch.ended() is None
+    assert len(watch.frames) > 1
+    assert [bool(each.cursor) for each in watch.frames] == _only_last(watch)
+    assert [each.snapshot_complete for each in watch.frames] == _only_last(watch)
+    assert [each.job_id for each in watch.rest()] == ids
+
+
+def test_each_of_several_frames_has_the_place_that_it_reaches(door: Door, worker: Worker) -> None:
+    """Who lost the connection between them is told the rest, and nothing twice."""
+    cursor = Watch(door, selector=JobSelector(domains=["mail"])).opened().cancel().cursor
+    ids = _ran_with_large_results(door, worker)
+    told = Watch(door, *ids, cursor=cursor, include_result=True)
+    assert told.ended() is None
+    frames = [each for each in told.frames if each.events]
+    assert len(frames) > 1
+
+    resumed = Watch(door, *ids, cursor=frames[0].cursor, include_result=True)
+
+    assert resumed.ended() is None
+    assert resumed.rest() == told.rest()[len(frames[0].events) :]
+
+
+def test_a_history_that_is_trimmed_while_it_is_read_is_refused(
+    door: Door, worker: Worker, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cursor was good when the watch began, and what it needs goes before it is read."""
+    job_id = door.submit().job_id
+    cursor = door.get(job_id).cursor
+    worker.succeed(worker.claim())
+    door.submit()
+    read = PromptStore.history
+
+    async def trimmed(self: PromptStore, after: str, until: str) -> list[tuple[bytes, bytes]]:
+        redis.xtrim(keys.EVENTS, maxlen=1, approximate=False)
+        return await read(self, after, until)
+
+    monkeypatch.setattr(PromptStore, "history", trimmed)
+    request = WatchJobsRequest(selector=JobSelector(job_ids=[job_id]), cursor=cursor)
+
+    refusal = refused(door.jobs.WatchJobs, request)
+
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_EXPIRED")
 
 
 def test_a_trimmed_cursor_is_refused(door: Door, worker: Worker, redis: Redis) -> None:
@@ -167,37 +220,6 @@ def test_a_draining_door_ends_its_watches_with_a_cursor(
     assert words(resumed.rest()) == ["RUNNING", "SUCCEEDED"]
 
 
-def test_a_watcher_that_does_not_read_is_ended(
-    open_door: OpenDoor, redis: Redis, settings: Settings
-) -> None:
-    """RESOURCE_EXHAUSTED / SLOW_WATCHER once its slot is full; the door keeps no more of it."""
-    door = open_door(most_changes=100)
-    small_window = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024)]
-    channel = grpc.insecure_channel(door.address, options=small_window)
-    path = "/portaria.v1.JobsService/WatchJobs"
-    selector = JobSelector(types=["t." + "x" * 200])
-    request = WatchJobsRequest(selector=selector).SerializeToString()
-    call = channel.unary_stream(path)(request, timeout=30)
-    next(call)
-
-    def flood() -> bool:
-        tag = f"lab:low t.{'x' * 200} {settings.namespace} {'w' * 2000} -"
-        with redis.pipeline(transaction=False) as pipeline:
-            for _ in range(500):
-                pipeline.xadd(keys.EVENTS, {"e": f"j PENDING 0 - - 0 {tag}"})
-            pipeline.execute()
-        return door.call(lambda: door.running.feed.watchers) == 0
-
-    eventually(flood, within=20)
-
-    refusal = refused(lambda timeout: call)
-    assert (refusal.code, refusal.reason) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "SLOW_WATCHER",
-    )
-    channel.close()
-
-
 def test_a_watch_outlives_a_restart_of_redis(
     door: Door, worker: Worker, redis_server: RedisServer
 ) -> None:
@@ -259,3 +281,15 @@ def test_watches_for_ever_end_with_the_door_only(open_door: OpenDoor, worker: Wo
     draining.join()
     assert ended is not None
     assert ended.reason == "SHUTTING_DOWN"
+
+
+def _ran_with_large_results(door: Door, worker: Worker) -> list[str]:
+    """More of them than one frame takes."""
+    ids = [door.submit().job_id for _ in range(40)]
+    for _ in ids:
+        worker.succeed(worker.claim(), SendEmailResult(message_id="x" * 50_000))
+    return ids
+
+
+def _only_last(watch: Watch) -> list[bool]:
+    return [each is watch.frames[-1] for each in watch.frames]

@@ -19,7 +19,7 @@ from conformance.kernel import submission
 from integration.redis.journey import work_goes
 from portaria.client import Client, PortariaError
 from portaria.core.errors import StoreUnavailable
-from portaria.frontdoor.prompt import PATIENCE as PATIENCE_OF_CALLERS
+from portaria.frontdoor.patience import PATIENCE as PATIENCE_OF_CALLERS
 from portaria.store import AsyncStore, Store, calls, keys
 from portaria.store.connect import connect, connect_async, reconnect
 from portaria.store.lane import Lane

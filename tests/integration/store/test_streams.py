@@ -131,8 +131,8 @@ async def test_settings_that_may_not_be_read_are_said_to_be_unknown(
         redis.acl_deluser("limited")
 
 
-async def test_a_look_is_of_one_moment(store: AsyncStore, kernel: Kernel) -> None:
-    """Records, both ends of the stream, generation and clock, together."""
+async def test_a_look_has_jobs_and_stream(store: AsyncStore, kernel: Kernel) -> None:
+    """Records, both ends of the stream, generation and clock."""
     empty = await store.look()
     generation = await store.prepare()
     kernel.submit("j1")
@@ -149,6 +149,30 @@ async def test_a_look_is_of_one_moment(store: AsyncStore, kernel: Kernel) -> Non
     assert look.tail == record.cursor
     assert (look.generation, look.oldest) == (generation, kernel.record("j1").cursor)
     assert 0 <= look.now_ms - record.created_ms < 60_000
+
+
+async def test_what_others_put_in_the_place_of_a_job_hides_no_other(
+    store: AsyncStore, kernel: Kernel
+) -> None:
+    """A look is shared by many callers; their jobs are shown."""
+    kernel.submit("j1")
+    kernel.redis.rpush(keys.job("evil"), "x")
+
+    look = await store.look(["evil", "j1"])
+
+    assert [each and each.job_id for each in look.records] == [None, "j1"]
+
+
+async def test_a_full_redis_is_looked_at(store: AsyncStore, kernel: Kernel) -> None:
+    """Who wants to see what fills it may."""
+    kernel.submit("j1")
+    kernel.redis.config_set("maxmemory", 1)
+
+    look = await store.look(["j1"])
+
+    kernel.redis.config_set("maxmemory", 0)
+    assert look.tail == kernel.record("j1").cursor
+    assert [each and each.job_id for each in look.records] == ["j1"]
 
 
 async def test_old_events_are_trimmed(store: AsyncStore, kernel: Kernel) -> None:

@@ -7,18 +7,28 @@ import asyncio
 import pytest
 
 from portaria.core.errors import ShuttingDown, SlowWatcher
-from portaria.frontdoor.index import Index
+from portaria.frontdoor.index import Index, interested
 from portaria.frontdoor.selector import Selector
 from portaria.frontdoor.subscription import Report, Subscription
-from portaria.store.events import ProgressEvent, StateEvent, Tag
+from portaria.store.events import (
+    ProgressEvent,
+    StateEvent,
+    Tag,
+    encode_labels,
+    groups_of,
+    groups_of_progress,
+)
 
 TAG = Tag(
     queue="mail:high",
     type="a.B",
     namespace="default",
     workflow_id="w1",
-    labels={"customer": "7", "x": "y"},
+    labels={"a b": "c&d", "customer": "7", "x": "y"},
 )
+_WORDS = f"mail:high a.B default w1 {encode_labels(TAG.labels.items())} later"
+ENTRY = f"j PENDING 0 - - 0 {_WORDS}".encode()
+REPORT = f"j 1 {_WORDS}".encode()
 
 
 def _subscription(most: int = 10, **fields: object) -> Subscription:
@@ -80,6 +90,16 @@ async def test_a_write_that_does_not_get_through_ends_with_a_slow_watcher() -> N
         await writing
 
 
+async def test_a_write_that_nobody_takes_ends_the_watch() -> None:
+    """However little waits behind it: nobody may ever come for it."""
+    subscription = Subscription(
+        Selector(namespace="default"), progress=True, most_changes=1, longest_write=0.001
+    )
+
+    with pytest.raises(SlowWatcher):
+        await subscription.write(asyncio.Event().wait())  # type: ignore[arg-type]
+
+
 async def test_cancellation_of_a_write_stays_a_cancellation() -> None:
     """Swallowing it would leak the call."""
     subscription = _subscription()
@@ -125,10 +145,9 @@ def test_an_event_reaches_those_who_selected_its_job(
     index, subscription = Index(), _subscription(**fields)
     index.add(subscription)
 
-    assert list(index.interested(b"j", TAG)) == ([subscription] if matches else [])
+    assert _reached(index) == ([subscription] if matches else [])
     index.remove(subscription)
-    assert list(index.interested(b"j", TAG)) == []
-    assert not index.may_interest(b"j")
+    assert not index.candidates(ENTRY, groups_of)
     index.remove(subscription)
 
 
@@ -138,14 +157,39 @@ def test_other_namespaces_see_nothing() -> None:
     selector = Selector(namespace="other", job_ids=("j",))
     index.add(Subscription(selector, progress=True, most_changes=1))
 
-    assert list(index.interested(b"j", TAG)) == []
+    assert _reached(index) == []
 
 
-def test_an_event_of_an_unwatched_job_is_not_worth_decoding() -> None:
-    """Unless somebody watches more than single jobs."""
+@pytest.mark.parametrize(
+    ("fields", "is_worth"),
+    [
+        ({"job_ids": ("other",)}, False),
+        ({"workflow_id": "w2"}, False),
+        ({"labels": (("customer", "70"),)}, False),
+        ({"labels": (("a b", "c&d"),)}, True),
+        ({"domains": frozenset({"lab"})}, True),
+    ],
+)
+def test_what_nobody_watches_is_not_worth_decoding(
+    fields: dict[str, object], is_worth: bool
+) -> None:
+    """Job, workflow and labels are looked at as they stand in the stream, changes and progress."""
     index = Index()
-    index.add(_subscription(job_ids=("other",)))
-    assert not index.may_interest(b"j")
+    index.add(_subscription(**fields))
 
-    index.add(_subscription(domains=frozenset({"lab"})))
-    assert index.may_interest(b"j")
+    assert bool(index.candidates(ENTRY, groups_of)) is is_worth
+    assert bool(index.candidates(REPORT, groups_of_progress)) is is_worth
+
+
+def test_what_others_wrote_has_no_groups() -> None:
+    """And breaks nothing."""
+    index = Index()
+    index.add(_subscription(workflow_id="w1"))
+
+    for entry in (b"", b"j", b"j RUNNING 1 - -", b" " * 20):
+        assert not index.candidates(entry, groups_of)
+        assert not index.candidates(entry, groups_of_progress)
+
+
+def _reached(index: Index) -> list[Subscription]:
+    return list(interested(index.candidates(ENTRY, groups_of), TAG))
