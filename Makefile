@@ -12,6 +12,8 @@ STAMP := $(VENV)/.stamp
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 # What to test: make test T=tests/unit/test_retry.py
 T ?= tests
+# Which proof: make chaos PROOF=watchproof ARGS=--help
+PROOF ?= chaos
 # Never let uv fetch a Python of its own: the system's is the one we support.
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -52,8 +54,8 @@ lock: ## Resolve requirements.lock anew from pyproject.toml
 bench: setup ## Measure against the committed baselines, in one run
 	@$(BIN)/python tests/bench/run.py $${ARGS:-}
 
-chaos: setup ## Kill parts of the system for five minutes and prove that nothing is lost (ARGS=--help)
-	@PYTHONPATH=tests:tests/fixtures $(BIN)/python -m robustness.chaos $${ARGS:-}
+chaos: setup ## Kill parts of the system and prove that nothing is lost (PROOF=watchproof: watches; soak)
+	@PYTHONPATH=tests:tests/fixtures $(BIN)/python -m robustness.$(PROOF) $${ARGS:-}
 
 clean: ## Remove what make made (.venv, caches; .portaria data stays)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -41,7 +41,7 @@ class Settings(BaseModel):
     listen: str = "127.0.0.1:50051"
     """Where the door listens, HOST:PORT; port 0 takes a free one."""
     address: str = "127.0.0.1:50051"
-    """Where clients call."""
+    """Where clients call: HOST:PORT, or IP:PORT,IP:PORT for several doors."""
     jobs: tuple[str, ...] = ("portaria_workers",)
     """Packages whose job types and handlers are loaded, separated by commas."""
     data_dir: Path = Path(".portaria")

@@ -43,6 +43,20 @@ def test_watchers_are_told(kernel: Kernel) -> None:
     event = parse_progress(fields[b"p"], fields[b"b"])
     assert (event.job_id, event.attempt, event.report) == ("j1", 1, b"\x01\xffreport")
     assert event.tag == kernel.record("j1").tag
+    assert not event.cancelling
+
+
+def test_watchers_are_told_of_a_run_that_was_asked_to_end(kernel: Kernel) -> None:
+    """It goes on reporting, and is not taken for one that was not."""
+    kernel.submit("j1")
+    kernel.redis.set(keys.WATCHED, "1", ex=30)
+    token = kernel.claim().token
+    kernel.cancel("j1")
+
+    assert _report(kernel, token) == "cancel"
+
+    ((_, fields),) = _stream(kernel)
+    assert parse_progress(fields[b"p"], fields[b"b"]).cancelling
 
 
 @pytest.mark.parametrize("token", ["", "stale"])

@@ -25,6 +25,8 @@ class Change:
     attempt: int
     previous: str
     worker: str
+    entry: str = ""
+    """Its id in the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Stream(threading.Thread):
         before = life[-1].worker if life else ""
         if before in self.running and self.running[before].job_id == job_id:
             del self.running[before]
-        life.append(Change(at_ms, state, int(attempt), previous, worker))
+        life.append(Change(at_ms, state, int(attempt), previous, worker, entry_id))
         if state == "RUNNING":
             self.running[worker] = InHand(job_id, at_ms)
         elif state in TERMINAL:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 import grpc.aio
 
-from portaria.client.channel import OPTIONS, ProcessGuard
+from portaria.client.channel import OPTIONS, ProcessGuard, target_of
 from portaria.client.paging import AnyPage, AnyPageRequest
 from portaria.client.retries import Outage, UnaryAttempts
 from portaria.client.statuses import error_of
@@ -42,6 +42,7 @@ class AsyncCalls:
     ) -> None:
         self.address = address
         self._pem = pem
+        self._target = target_of(address)
         self._timeout = timeout
         self._patience = patience
         self._clock = SystemClock()
@@ -67,9 +68,9 @@ class AsyncCalls:
 
     def _new_channel(self) -> grpc.aio.Channel:
         if self._pem is None:
-            return grpc.aio.insecure_channel(self.address, options=OPTIONS)
+            return grpc.aio.insecure_channel(self._target, options=OPTIONS)
         credentials = channel_credentials(self._pem)
-        return grpc.aio.secure_channel(self.address, credentials, options=OPTIONS)
+        return grpc.aio.secure_channel(self._target, credentials, options=OPTIONS)
 
     async def unary(
         self,

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 import grpc
 
-from portaria.client.channel import OPTIONS, ProcessGuard
+from portaria.client.channel import OPTIONS, ProcessGuard, target_of
 from portaria.client.paging import AnyPage, AnyPageRequest
 from portaria.client.retries import Outage, UnaryAttempts
 from portaria.client.statuses import FailedCall, error_of
@@ -38,6 +38,7 @@ class Calls:
     ) -> None:
         self.address = address
         self._pem = pem
+        self._target = target_of(address)
         self._timeout = timeout
         self._patience = patience
         self._clock = SystemClock()
@@ -65,8 +66,8 @@ class Calls:
 
     def _new_channel(self) -> grpc.Channel:
         if self._pem is None:
-            return grpc.insecure_channel(self.address, options=OPTIONS)
-        return grpc.secure_channel(self.address, channel_credentials(self._pem), options=OPTIONS)
+            return grpc.insecure_channel(self._target, options=OPTIONS)
+        return grpc.secure_channel(self._target, channel_credentials(self._pem), options=OPTIONS)
 
     def unary(
         self,

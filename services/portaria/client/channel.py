@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
+
+from portaria.core.errors import ConfigurationError
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 ADDRESS_VARIABLE = "PORTARIA_ADDRESS"
 
 _MESSAGE_LIMIT = 8 * 1024 * 1024
 
-OPTIONS: tuple[tuple[str, int], ...] = (
+OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
     ("grpc.max_send_message_length", _MESSAGE_LIMIT),
     # A peer that vanished without a word is noticed after 40 s. The door allows a ping each 10 s.
@@ -23,6 +26,8 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.enable_http_proxy", 0),
     # Two clients of one process must not share a connection: closing one would not close it.
     ("grpc.use_local_subchannel_pool", 1),
+    # Of several doors each gets its share, and one that is away gets none.
+    ("grpc.lb_policy_name", "round_robin"),
 )
 
 
@@ -30,6 +35,35 @@ def address_or_default(address: str | None, environ: Mapping[str, str] | None = 
     """The address given, else PORTARIA_ADDRESS, else 127.0.0.1:50051."""
     environ = os.environ if environ is None else environ
     return address or environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS
+
+
+def target_of(address: str) -> str:
+    """What gRPC resolves: an address as it is, and IP:PORT,IP:PORT as `ipv4:IP:PORT,IP:PORT`.
+
+    A name is none of a list: gRPC looks up one name, again whenever a door is away, and calls all
+    the addresses that it has. Raises ConfigurationError.
+    """
+    if "," not in address or address.startswith(("ipv4:", "ipv6:")):
+        return address
+    doors = [each.strip() for each in address.split(",")]
+    versions = {_version(each) for each in doors}
+    if versions not in ({4}, {6}):
+        raise ConfigurationError(
+            f'"{address}": a list of doors is IP:PORT,IP:PORT, either IPv4 or IPv6; '
+            "a name is given alone, and may stand for several addresses"
+        )
+    return f"ipv{versions.pop()}:{','.join(doors)}"
+
+
+def _version(door: str) -> int:
+    """4 or 6; 0 for what is no IP:PORT."""
+    host, _, port = door.rpartition(":")
+    try:
+        version = ip_address(host.removeprefix("[").removesuffix("]")).version
+    except ValueError:
+        return 0
+    is_whole = port.isdecimal() and host.startswith("[") == (version == 6)
+    return version if is_whole else 0
 
 
 class ProcessGuard:

@@ -28,9 +28,11 @@ DEFAULT_PATIENCE = timedelta(minutes=5)
 class Client(Operations, Acting, Reading):
     """Hands jobs to a door and follows them. Safe to share between threads; use it as a context.
 
-    `address` is HOST:PORT, by default PORTARIA_ADDRESS, else 127.0.0.1:50051. `timeout` bounds
-    each single call with its retries. `patience` is how long a watch or a wait bears a door that
-    does not answer, once it has answered. Make it after a fork, not before.
+    `address` is HOST:PORT, by default PORTARIA_ADDRESS, else 127.0.0.1:50051. Several doors are
+    the addresses of one name, or a list IP:PORT,IP:PORT: calls and watches are spread over those
+    that answer, and what one of them breaks off goes on at another. `timeout` bounds each single
+    call with its retries. `patience` is how long a watch or a wait bears that no door answers, once
+    one has. Make it after a fork, not before.
 
     `tls` is Tls(ca_file=…), by default what PORTARIA_TLS_CA_FILE and the two of the client
     say; where nothing is said, the door is called without TLS. Raises ConfigurationError.

@@ -8,12 +8,14 @@ A watch of a workflow has snapshots, too, and ends when the door has told all. O
 jobs have in common has neither: it goes on for ever, and a gap in it cannot be bridged.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from portaria.client.requests import duration
 from portaria.client.retries import Outage
+from portaria.client.seen import Seen
 from portaria.client.selecting import Lasting, lasting_selector
 from portaria.client.waiting import Deadline
 from portaria.core.errors import (
@@ -24,7 +26,6 @@ from portaria.core.errors import (
     ShuttingDown,
     Violation,
 )
-from portaria.v1.job_pb2 import JobState, Progress
 from portaria.v1.jobs_service_pb2 import (
     WATCH_UNTIL_ALL_DONE,
     WATCH_UNTIL_FOREVER,
@@ -32,6 +33,8 @@ from portaria.v1.jobs_service_pb2 import (
     WatchJobsRequest,
     WatchJobsResponse,
 )
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,26 +62,30 @@ class WatchSession:
         if not job_ids and not any(options.selection.values()):
             raise InvalidRequest([Violation("selector.job_ids", "REQUIRED", "names no job")])
         self._open = dict.fromkeys(job_ids)
-        self._by_ids = bool(job_ids)
         self._is_endless = not (job_ids or options.selection.get("workflow_id"))
-        self._is_told = False
-        self._known: dict[str, _Seen] = {}
+        # Only the door knows which jobs a workflow has, and so when all of them were told of.
+        self._has_more = not job_ids
+        self._ended: set[str] = set()
+        self._known: dict[str, Seen] = {}
         self._options = options
         self._cursor = options.cursor
         self._resumes = bool(options.cursor)
         self._own_cursor = False
+        self._flows = False
         self._idle_ends = 0
         self._deadline = deadline
         self._outage = outage
 
     def is_finished(self) -> bool:
         """Whether every job has ended."""
-        return not self._open if self._by_ids else self._is_told
+        return not (self._open or self._has_more)
 
     def request(self) -> WatchJobsRequest:
         """What to open the next stream with."""
         request = WatchJobsRequest(
-            selector=lasting_selector(self._open, self._options.selection),
+            selector=lasting_selector(
+                () if self._has_more else self._open, self._options.selection
+            ),
             cursor=self._cursor if self._resumes else "",
             until=WATCH_UNTIL_FOREVER if self._is_endless else WATCH_UNTIL_ALL_DONE,
             include_result=self._options.include_result,
@@ -95,40 +102,57 @@ class WatchSession:
     def receive(self, frame: WatchJobsResponse) -> Iterator[JobEvent]:
         """The events of a frame that are news."""
         self._outage.answered()
-        for event in frame.events:
-            if self._is_awaited(event) and self._is_news(event):
-                self._idle_ends = 0
-                if event.done or event.WhichOneof("event") == "removed":
-                    self._open.pop(event.job_id, None)
-                yield event
+        self._flows = True
+        if self._is_endless:
+            yield from frame.events  # nothing is ever shown again
+        else:
+            yield from filter(self._is_told, frame.events)
         self._resumes = self._resumes or frame.snapshot_complete
         if self._resumes and frame.cursor:
             self._cursor = frame.cursor
             self._own_cursor = True
 
     def ended(self) -> timedelta:
-        """The wait after a stream that ended in order, though not every job of ours is done."""
-        if not (self._by_ids or self._is_endless):
-            self._is_told = True
+        """The wait after a stream that ended in order, where not every job is done; else none."""
+        if self._has_more and not (self._open or self._is_endless):
+            self._has_more = False
             return timedelta()
         self._idle_ends += 1
-        if self._idle_ends > 1 and self._by_ids:
+        if self._idle_ends > 1 and not self._is_endless:
             # The door holds that all is told, we do not: the present state settles it.
             self._restart()
         return self._next(ShuttingDown("the door ended the stream"))
 
     def failed(self, error: PortariaError) -> timedelta:
         """The wait before the next stream. Raises what ends the watch."""
-        bridged = not (self._is_endless or self._is_callers_cursor())
-        if isinstance(error, CursorExpired) and bridged:
+        is_bridged = not (self._is_endless or self._is_callers_cursor())
+        if isinstance(error, CursorExpired) and is_bridged:
             self._restart()
             return self._next(ShuttingDown(error.message))
         if isinstance(error, DeadlineExceeded):
             self._check_deadline()
         return self._next(error)
 
+    def _is_told(self, event: JobEvent) -> bool:
+        """Whether it is news of a job that has not ended; notes what it tells."""
+        if not (self._is_wanted(event.job_id) and self._is_news(event)):
+            return False
+        self._idle_ends = 0
+        if event.done or event.WhichOneof("event") == "removed":
+            self._open.pop(event.job_id, None)
+            self._ended.add(event.job_id)
+        elif self._has_more:
+            self._open[event.job_id] = None
+        return True
+
+    def _is_wanted(self, job_id: str) -> bool:
+        return job_id in self._open or (self._has_more and job_id not in self._ended)
+
     def _next(self, error: PortariaError) -> timedelta:
         wait = self._outage.failed(error, stream=True)
+        if self._flows:
+            _log.info("a watch was broken off, and goes on: %s", error.message)
+        self._flows = False
         self._check_deadline()
         return self._deadline.shorten(wait)
 
@@ -141,35 +165,11 @@ class WatchSession:
     def _check_deadline(self) -> None:
         self._deadline.check(f"{', '.join(self._open) or 'the selected jobs'}: not done")
 
-    def _is_awaited(self, event: JobEvent) -> bool:
-        return not self._by_ids or event.job_id in self._open
-
     def _is_news(self, event: JobEvent) -> bool:
-        if self._is_endless:
-            return True  # nothing is ever shown again
         before = self._known.get(event.job_id)
-        after = self._known[event.job_id] = _Seen.after(before, event)
-        return event.WhichOneof("event") != "snapshot" or after != before
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a watcher knows of a job; a snapshot that tells no more is not shown again."""
-
-    state: JobState.ValueType
-    attempt: int
-    progress: tuple[int, int, str]
-
-    @classmethod
-    def after(cls, before: "_Seen | None", event: JobEvent) -> "_Seen":
-        kind = event.WhichOneof("event")
-        progress = before.progress if before else (0, 0, "")
-        if kind == "progress":
-            progress = _figures(event.progress)
-        elif kind == "snapshot":
-            progress = _figures(event.snapshot.progress)
-        return cls(event.state, event.attempt, progress)
-
-
-def _figures(progress: Progress) -> tuple[int, int, str]:
-    return progress.current, progress.total, progress.message
+        if before is not None and before.outdates(event):
+            return False
+        after = self._known[event.job_id] = Seen.after(before, event)
+        if event.HasField("progress") and before is not None:
+            return after != before or after.moment > before.moment
+        return after != before or not event.HasField("snapshot")

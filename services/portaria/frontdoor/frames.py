@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from portaria.core.seal import SealBroken
@@ -86,7 +87,7 @@ def progress_event(report: Report) -> JobEvent:
         job_id=report.event.job_id,
         event_time=timestamp(report.time_ms),
         attempt=report.event.attempt,
-        state=job_pb2.JOB_STATE_RUNNING,
+        state=state_to_proto(State.CANCELLING if report.event.cancelling else State.RUNNING),
         progress=progress_to_proto(report.event.report),
         workflow_id=report.event.tag.workflow_id,
     )
@@ -99,27 +100,50 @@ def needs_record(change: StateEvent, *, include_result: bool) -> bool:
     )
 
 
-def run_ended(change: StateEvent) -> bool:
-    """Whether a change is one out of a running state."""
-    return change.previous in _BEGUN and change.state not in _BEGUN
+def outdates_progress(change: StateEvent) -> bool:
+    """Whether a change is one out of a running state: what was reported before is told before."""
+    return change.previous in _BEGUN
 
 
 def in_order(
     changes: Sequence[StateEvent], reports: Mapping[str, Report]
 ) -> list[StateEvent | Report]:
-    """Changes and progress as they happened.
+    """Changes, which are in order, and progress as they happened.
 
     Within one millisecond, progress comes after the change that began a run and before the one
-    that ended it.
+    that made it an old story.
     """
     if not reports:
         return list(changes)
-    keyed: list[tuple[tuple[int, int, int], StateEvent | Report]] = []
+    found: list[StateEvent | Report] = []
+    untold = dict(reports)
+    by_time = deque(sorted(reports.values(), key=lambda report: report.time_ms))
     for change in changes:
-        time_ms, number = entry_order(change.entry_id)
-        keyed.append(((time_ms, 2 if run_ended(change) else 0, number), change))
-    keyed += [((report.time_ms, 1, 0), report) for report in reports.values()]
-    return [each for _, each in sorted(keyed, key=lambda pair: pair[0])]
+        time_ms = entry_order(change.entry_id)[0]
+        while by_time and by_time[0].time_ms < time_ms:
+            found += _taken(untold, by_time.popleft().event.job_id)
+        report = untold.get(change.job_id)
+        if report is not None and _is_before(report, change, time_ms):
+            found += _taken(untold, change.job_id)
+        found.append(change)
+    for report in by_time:
+        found += _taken(untold, report.event.job_id)
+    return found
+
+
+def _taken(untold: dict[str, Report], job_id: str) -> list[Report]:
+    report = untold.pop(job_id, None)
+    return [report] if report is not None else []
+
+
+def _is_before(report: Report, change: StateEvent, time_ms: int) -> bool:
+    event = report.event
+    return (
+        report.time_ms == time_ms
+        and (event.job_id, event.attempt) == (change.job_id, change.attempt)
+        and outdates_progress(change)
+        and not (event.cancelling and change.state == State.CANCELLING)
+    )
 
 
 def split(events: Iterable[JobEvent], limit: int = FRAME_BYTES) -> list[list[JobEvent]]:

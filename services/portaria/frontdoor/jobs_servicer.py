@@ -14,6 +14,7 @@ from portaria.frontdoor.submitter import Submitter
 from portaria.frontdoor.types_reading import TypesReading
 from portaria.frontdoor.waiting import Waiting
 from portaria.frontdoor.watch import Watches
+from portaria.frontdoor.writing import whole_writes
 from portaria.v1.jobs_service_pb2 import (
     BatchGetJobsRequest,
     BatchGetJobsResponse,
@@ -106,7 +107,7 @@ class JobsServicer(JobsServiceServicer):
         self, request: WatchJobsRequest, context: Context
     ) -> None:
         self._rules.require(request)
-        await self._watches.serve(request, context.write)
+        await self._watches.serve(request, whole_writes(context))
 
     async def UpdateJob(self, request: UpdateJobRequest, context: Context) -> UpdateJobResponse:
         return UpdateJobResponse(job=await self._acting.update(request))

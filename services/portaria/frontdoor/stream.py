@@ -17,9 +17,9 @@ from portaria.frontdoor.frames import (
     change_event,
     in_order,
     needs_record,
+    outdates_progress,
     progress_event,
     readable,
-    run_ended,
     split,
 )
 from portaria.frontdoor.opening import Opening
@@ -123,19 +123,28 @@ class Stream:
         return min(self._heartbeat_at, progress_at)
 
     def _is_news(self, change: StateEvent) -> bool:
-        seen = self.opening.seen.get(change.job_id, self.opening.live_after)
-        return entry_order(change.entry_id) > seen
+        return entry_order(change.entry_id) > self._known_until(change.job_id)
+
+    def _known_until(self, job_id: str) -> tuple[int, int]:
+        """The place up to which a job's story was told when the watch began."""
+        return self.opening.seen.get(job_id, self.opening.live_after)
 
     def _due_reports(self, changes: Sequence[StateEvent]) -> dict[str, Report]:
-        """All progress once an interval; of a run that ended, at once."""
+        """All progress once an interval; what a change outdates, at once."""
         reports = self.subscription.reports
         if not reports:
             return {}
         if _clock() >= self._progress_at:
             self._progress_at = _clock() + self.plan.interval
-            return self.subscription.take_reports()
-        ended = {each.job_id for each in changes if run_ended(each)}
-        return {job_id: reports.pop(job_id) for job_id in ended & reports.keys()}
+            due = self.subscription.take_reports()
+        else:
+            old = {each.job_id for each in changes if outdates_progress(each)}
+            due = {job_id: reports.pop(job_id) for job_id in old & reports.keys()}
+        return {job_id: each for job_id, each in due.items() if self._is_fresh(each)}
+
+    def _is_fresh(self, report: Report) -> bool:
+        """Whether it is not from before what is known: a door that lags reads such reports."""
+        return report.time_ms >= self._known_until(report.event.job_id)[0]
 
     async def _tell(
         self, changes: Sequence[StateEvent], reports: Mapping[str, Report], reached: Cursor

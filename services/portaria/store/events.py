@@ -47,6 +47,8 @@ class ProgressEvent:
     tag: Tag
     report: bytes
     """portaria.v1.Progress."""
+    cancelling: bool = False
+    """Whether the run had been asked to end."""
 
 
 def job_id_of(packed: bytes) -> bytes:
@@ -89,7 +91,8 @@ def parse_state(entry_id: bytes, packed: bytes) -> StateEvent:
 def parse_progress(packed: bytes, report: bytes) -> ProgressEvent:
     """Reads the fields `p` and `b` of an entry."""
     job_id, attempt, *tag = packed.decode().split(" ")
-    return ProgressEvent(job_id, int(attempt), parse_tag(tag), report)
+    # The state follows the tag; entries of an earlier release have none.
+    return ProgressEvent(job_id, int(attempt), parse_tag(tag), report, "CANCELLING" in tag[5:])
 
 
 def parse_tag(words: list[str]) -> Tag:

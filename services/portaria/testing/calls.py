@@ -10,7 +10,7 @@ from portaria.client import AsyncClient, Client
 from portaria.client.async_calls import AsyncCalls
 from portaria.client.calls import Calls
 from portaria.client.watching import WatchOptions
-from portaria.core.errors import CursorExpired, InvalidRequest, Violation
+from portaria.core.errors import CursorExpired, InvalidRequest, NotFound, Violation
 from portaria.core.states import TERMINAL, State
 from portaria.testing.admission import admit
 from portaria.testing.attempt import awaited, finished
@@ -185,13 +185,16 @@ class Look:
     """What a watcher of some jobs was told already."""
 
     def __init__(self, engine: Engine, job_ids: Sequence[str], options: WatchOptions) -> None:
-        if any(options.selection.values()):
-            raise NotImplementedError("eager mode watches by id only")
-        if not job_ids:
+        workflow_id = options.selection.get("workflow_id", "")
+        if not (job_ids or any(options.selection.values())):
             raise InvalidRequest([Violation("selector.job_ids", "REQUIRED", "names no job")])
+        if not (job_ids or workflow_id):
+            raise NotImplementedError("eager mode watches by id or workflow, not for ever")
         self._records = [
             engine.kernel.get(job_id) for job_id in dict.fromkeys(map(str.lower, job_ids))
         ]
+        if not job_ids:
+            self._records = _members(engine, workflow_id)
         self._events = engine.kernel.events
         self._options = options
         self._snapshot = not options.cursor
@@ -215,6 +218,13 @@ class Look:
                 if shown.HasField("state_change") and not self._options.include_result:
                     shown.state_change.ClearField("result")
                 yield shown
+
+
+def _members(engine: Engine, workflow_id: str) -> list[Record]:
+    members = [each for each in engine.kernel.jobs.values() if each.job.workflow_id == workflow_id]
+    if not members:
+        raise NotFound("no such workflow, or it was purged")
+    return members
 
 
 def basic(job: Job) -> Job:

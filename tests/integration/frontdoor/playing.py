@@ -156,10 +156,10 @@ class Worker:
         domain = claim.queue.partition(":")[0]
         return Envelope.FromString(self.keys.unseal(f"domain/{domain}", claim.envelope))
 
-    def report(self, claim: Claim, current: int, total: int) -> None:
-        """Tells progress."""
+    def report(self, claim: Claim, current: int, total: int, *, word: str = "held") -> None:
+        """Tells progress, and is answered `word`."""
         report = Progress(current=current, total=total).SerializeToString()
-        assert self.store.run(calls.progress(claim.job_id, claim.token, report)) == "held"
+        assert self.store.run(calls.progress(claim.job_id, claim.token, report)) == word
 
     def succeed(self, claim: Claim, result: Message | None = None, *, as_job: str = "") -> None:
         """Ends a run well; `as_job` seals the result for another job."""

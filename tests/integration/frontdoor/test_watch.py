@@ -15,6 +15,7 @@ from portaria.store import calls, keys
 from portaria.v1 import job_pb2
 from portaria.v1.jobs_service_pb2 import (
     WATCH_UNTIL_FOREVER,
+    CancelJobsRequest,
     JobSelector,
     WatchJobsRequest,
 )
@@ -107,6 +108,46 @@ def test_progress_is_told_coalesced(door: Door, worker: Worker) -> None:
     assert words(rest) == ["progress", "SUCCEEDED"]
     assert rest[0].progress.current == 100
     assert sum(frame.coalesced for frame in watch.frames) == 98
+
+
+def test_progress_never_undoes_the_request_to_end(door: Door, worker: Worker) -> None:
+    """What waited for its interval is told before that request, and what follows is CANCELLING."""
+    job_id = door.submit().job_id
+    watch = Watch(door, job_id, progress_interval=Duration(seconds=60)).opened()
+    claim = worker.claim()
+    worker.report(claim, 1, 3)
+    watch.until(lambda event: event.HasField("progress"))
+    worker.report(claim, 2, 3)
+    door.jobs.CancelJobs(CancelJobsRequest(selector=JobSelector(job_ids=[job_id])), timeout=5)
+    told = watch.until(lambda event: event.HasField("state_change"))
+    worker.report(claim, 3, 3, word="cancel")
+    worker.succeed(claim)
+
+    rest = watch.rest()
+
+    assert words(told) == ["progress", "CANCELLING"]
+    assert words(rest) == ["progress", "SUCCEEDED"]
+    assert [each.state for each in (told[0], rest[0])] == [
+        job_pb2.JOB_STATE_RUNNING,
+        job_pb2.JOB_STATE_CANCELLING,
+    ]
+    assert [each.progress.current for each in (told[0], rest[0])] == [2, 3]
+
+
+def test_progress_from_before_the_snapshot_is_not_told(
+    door: Door, worker: Worker, redis: Redis
+) -> None:
+    """A door whose feed lags reads it after it has told of a later state."""
+    job_id = door.submit().job_id
+    worker.fail(worker.claim(), retry_ms=1)
+    watch = Watch(door, job_id).opened()
+
+    late = {"p": f"{job_id} 1 mail:high t default - - RUNNING", "b": b""}
+    redis.xadd(keys.PROGRESS, late, id="1-1")
+    eventually(worker.promote)
+    worker.succeed(worker.claim())
+
+    assert words(watch.rest()) == ["snapshot", "PENDING", "RUNNING", "SUCCEEDED"]
 
 
 def test_a_snapshot_has_the_latest_progress(door: Door, worker: Worker) -> None:

@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from portaria.client.channel import ProcessGuard, address_or_default
+from portaria.client import AsyncClient, Client
+from portaria.client.channel import ProcessGuard, address_or_default, target_of
 from portaria.client.states import state_name
+from portaria.core.errors import ConfigurationError
 from portaria.v1.job_pb2 import JOB_STATE_RUNNING
 
 
@@ -23,6 +25,36 @@ from portaria.v1.job_pb2 import JOB_STATE_RUNNING
 def test_the_address_is_the_given_one_or_the_setting_or_the_default(given, environ, expected):
     """In this order."""
     assert address_or_default(given, environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "target"),
+    [
+        ("door:50051", "door:50051"),
+        ("127.0.0.1:1", "127.0.0.1:1"),
+        ("127.0.0.1:1,10.0.0.2:50051", "ipv4:127.0.0.1:1,10.0.0.2:50051"),
+        (" 127.0.0.1:1, 127.0.0.1:2", "ipv4:127.0.0.1:1,127.0.0.1:2"),
+        ("[::1]:1,[fe80::1]:2", "ipv6:[::1]:1,[fe80::1]:2"),
+        ("ipv4:127.0.0.1:1,127.0.0.1:2", "ipv4:127.0.0.1:1,127.0.0.1:2"),
+        ("unix:/run/door.sock", "unix:/run/door.sock"),
+        ("dns:///doors:50051", "dns:///doors:50051"),
+    ],
+)
+def test_a_list_of_doors_is_a_target_of_grpc(address, target):
+    """Whatever else gRPC resolves by itself stays as it is."""
+    assert target_of(address) == target
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["door:1,door:2", "127.0.0.1:1,", ",", "127.0.0.1:1,127.0.0.1", "127.0.0.1:1,[::1]:1",
+     "[127.0.0.1]:1,127.0.0.1:2", "::1:1,::1:2", "127.0.0.1:1,127.0.0.1:-2"],
+)  # fmt: skip
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_a_list_that_grpc_would_not_resolve_is_refused_at_once(client, address):
+    """With what a list is, before any call."""
+    with pytest.raises(ConfigurationError, match=r"is IP:PORT,IP:PORT"):
+        client(address)
 
 
 def test_a_client_of_before_a_fork_says_so(monkeypatch):

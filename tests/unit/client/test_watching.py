@@ -15,12 +15,14 @@ from portaria.v1.jobs_service_pb2 import (
     WATCH_UNTIL_ALL_DONE,
     WATCH_UNTIL_FOREVER,
     JobEvent,
+    JobSelector,
     WatchJobsResponse,
 )
 
 AWAY = DoorUnavailable("door:1", "socket closed")
 PENDING, RUNNING = job_pb2.JOB_STATE_PENDING, job_pb2.JOB_STATE_RUNNING
-SUCCEEDED = job_pb2.JOB_STATE_SUCCEEDED
+CANCELLING = job_pb2.JOB_STATE_CANCELLING
+RETRYING, SUCCEEDED = job_pb2.JOB_STATE_RETRYING, job_pb2.JOB_STATE_SUCCEEDED
 
 
 @pytest.fixture
@@ -49,9 +51,11 @@ def change(job_id, state, attempt=1) -> JobEvent:
     return event
 
 
-def progress(job_id, current) -> JobEvent:
+def progress(job_id, current, attempt=1, at=0, state=RUNNING) -> JobEvent:
     figures = Progress(current=current, total=10)
-    return JobEvent(job_id=job_id, state=RUNNING, attempt=1, progress=figures)
+    event = JobEvent(job_id=job_id, state=state, attempt=attempt, progress=figures)
+    event.event_time.FromMilliseconds(at)
+    return event
 
 
 def frame(cursor, *events, complete=False) -> WatchJobsResponse:
@@ -113,6 +117,72 @@ def test_a_trimmed_history_is_bridged_by_a_snapshot(watch):
     assert told(session, frame("c9", moved, snapshot("b"), complete=True)) == [moved]
 
 
+def test_progress_of_a_run_that_is_over_is_no_news(watch):
+    """A door that lags behind the one before tells of it after the resume."""
+    session = watch("a")
+    told(session, frame("c1", snapshot("a"), complete=True), frame("c2", change("a", RUNNING)))
+    told(session, frame("c3", progress("a", 3), change("a", RETRYING)))
+    session.failed(AWAY)
+
+    late = told(session, frame("c3", progress("a", 4)))
+    begun = told(session, frame("c4", change("a", RUNNING, attempt=2)))
+    later = told(session, frame("c5", progress("a", 5), progress("a", 1, attempt=2)))
+
+    assert late == []
+    assert begun == [change("a", RUNNING, attempt=2)]
+    assert later == [progress("a", 1, attempt=2)]
+
+
+def test_progress_before_its_run_was_told_is_news(watch):
+    """Of a short run RUNNING may not be told at all."""
+    session = watch("a")
+
+    seen = told(session, frame("c1", snapshot("a"), progress("a", 3), complete=True))
+
+    assert seen == [snapshot("a"), progress("a", 3)]
+
+
+def test_progress_that_is_known_is_no_news(watch):
+    """From the snapshot, or from the door before; nor is older progress."""
+    session = watch("a")
+    known = snapshot("a", RUNNING, progress=Progress(current=3, total=10))
+    known.attempt = 1
+    known.event_time.FromMilliseconds(3)
+    told(session, frame("c1", known, complete=True))
+
+    assert told(session, frame("c2", progress("a", 3, at=3))) == []
+    assert told(session, frame("c3", progress("a", 4, at=4))) == [progress("a", 4, at=4)]
+    session.failed(AWAY)
+    assert told(session, frame("c3", progress("a", 3, at=3), progress("a", 4, at=4))) == []
+
+
+def test_progress_does_not_undo_the_request_to_end(watch):
+    """What was reported before it is no news after it."""
+    session = watch("a")
+    told(session, frame("c1", snapshot("a"), complete=True), frame("c2", change("a", RUNNING)))
+    told(session, frame("c3", change("a", CANCELLING)))
+
+    assert told(session, frame("c3", progress("a", 4))) == []
+    still = progress("a", 5, state=CANCELLING)
+    assert told(session, frame("c3", still)) == [still]
+
+
+def test_a_watch_that_is_broken_off_is_logged_once(watch, caplog):
+    """For whoever wonders; a door that stays away, or never was there, is no more of it."""
+    caplog.set_level("INFO", logger="portaria.client")
+    session = watch("a")
+    session.failed(AWAY)
+    assert caplog.messages == []
+    told(session, frame("c1", snapshot("a"), complete=True))
+
+    session.failed(AWAY)
+    session.failed(AWAY)
+
+    assert caplog.messages == [
+        "a watch was broken off, and goes on: cannot reach the door at door:1"
+    ]
+
+
 def test_a_history_lost_within_the_snapshot_starts_again(watch):
     """The door may lose its place before it has told everything; no cursor was given then."""
     session = watch("a", "b")
@@ -147,6 +217,33 @@ def test_a_watch_ends_with_the_last_job(watch):
     assert session.is_finished()
 
 
+def test_a_batch_is_watched_until_the_door_ends_the_stream(watch):
+    """Only the door knows its jobs; none is told of after its end, and a cut is no end."""
+    session = watch(selection={"workflow_id": "w1"})
+    assert session.request().selector == JobSelector(workflow_id="w1")
+    told(session, frame("c1", snapshot("a"), snapshot("b"), complete=True))
+    told(session, frame("c2", change("a", SUCCEEDED)))
+    session.failed(AWAY)
+    assert session.request().selector == JobSelector(workflow_id="w1")
+    assert session.request().cursor == "c2"
+
+    assert told(session, frame("c3", change("a", SUCCEEDED))) == []
+    assert told(session, frame("c4", change("b", SUCCEEDED))) == [change("b", SUCCEEDED)]
+    assert not session.is_finished()
+    assert session.ended() == timedelta()
+    assert session.is_finished()
+
+
+def test_a_batch_that_the_door_ends_too_early_is_asked_for_again(watch):
+    """With a job open, as far as is known."""
+    session = watch(selection={"workflow_id": "w1"})
+    told(session, frame("c1", snapshot("a"), snapshot("b", SUCCEEDED), complete=True))
+
+    assert session.ended() > timedelta()
+    assert not session.is_finished()
+    assert session.request().cursor == "c1"
+
+
 def test_a_job_that_is_gone_ends_its_watch(watch):
     """`removed` is told once, and is the end of that job."""
     session = watch("a")
@@ -158,10 +255,10 @@ def test_a_job_that_is_gone_ends_its_watch(watch):
 
 
 def test_progress_is_told_each_time(watch):
-    """Only snapshots are compared: two equal progress events are two events."""
+    """Two equal figures at two moments are two events; the same one again is none."""
     session = watch("a")
 
-    events = told(session, frame("c1", progress("a", 3), progress("a", 3)))
+    events = told(session, frame("c1", *(progress("a", 3, at=moment) for moment in (1, 2, 2, 1))))
 
     assert len(events) == 2
 

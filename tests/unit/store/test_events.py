@@ -94,6 +94,9 @@ def test_progress_is_read_whole() -> None:
     event = parse_progress(f"0192 3 {TAG}".encode(), b"\x00\xff")
 
     assert (event.job_id, event.attempt, event.report, event.tag) == ("0192", 3, b"\x00\xff", READ)
+    assert not event.cancelling
+    assert parse_progress(f"0192 3 {TAG} CANCELLING".encode(), b"").cancelling
+    assert not parse_progress(f"0192 3 {TAG} RUNNING".encode(), b"").cancelling
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,19 @@ def test_a_watch_tells_each_change_and_report(portaria: EagerPlatform) -> None:
     assert [event.progress.percent for event in events[2:4]] == [50.0, 100.0]
 
 
+def test_a_batch_is_watched_by_its_id(portaria: EagerPlatform) -> None:
+    """All of its jobs, and no other."""
+    portaria.client.submit(Noop())
+    handles = list(portaria.client.submit_many([Noop(), Noop()]))
+
+    events = list(portaria.client.watch(workflow_id=handles[0].workflow_id))
+
+    assert {event.job_id for event in events if event.done} == {each.id for each in handles}
+    assert {event.job_id for event in events} == {each.id for each in handles}
+    with pytest.raises(NotFound):
+        next(portaria.client.watch(workflow_id="w-unknown"))
+
+
 def test_a_watch_resumes_after_a_cursor(portaria: EagerPlatform) -> None:
     """With results where they are asked for."""
     handle = portaria.client.submit(Echo(text="a"))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from grpc import aio
+
 from portaria.frontdoor.drain import Drain
 from portaria.frontdoor.interceptors.access import AccessLog
-from portaria.frontdoor.interceptors.around import Around
 from portaria.frontdoor.interceptors.deadline import Deadline
 from portaria.frontdoor.interceptors.draining import Draining
 from portaria.frontdoor.interceptors.errors import Errors
+from portaria.frontdoor.interceptors.left_early import LeftEarly
 from portaria.frontdoor.interceptors.request_id import RequestId
 
 
-def chain(drain: Drain) -> list[Around]:
+def chain(drain: Drain) -> list[aio.ServerInterceptor]:
     """From the outermost to the innermost. Errors is outside of all that may raise."""
-    return [RequestId(), AccessLog(), Errors(), Draining(drain), Deadline()]
+    return [LeftEarly(), RequestId(), AccessLog(), Errors(), Draining(drain), Deadline()]

@@ -6,7 +6,7 @@
 -- rq:job:{id}                 hash     RQ's own fields, and ours (see store/record.py)
 -- rq:queue:{queue}            list     ids, the next one first
 -- portaria:wake:{queue}       list     at most 64 tokens on which idle workers block
--- portaria:progress           stream   p = id attempt tag, b = portaria.v1.Progress; short
+-- portaria:progress           stream   p = id attempt tag state, b = portaria.v1.Progress; short
 -- portaria:watched            string   exists while somebody watches
 -- portaria:depth              hash     queue -> pending jobs
 -- rq:wip:{queue}              zset     id:token -> lapse of the lease, FAR ahead of its true time
@@ -86,10 +86,11 @@ local function tell(id, state, attempt, previous, worker, next_ms, tag)
 end
 
 -- Tells watchers of progress (portaria.v1.Progress), where anybody watches.
-local function show(id, attempt, tag, report)
+local function show(id, job, report)
   if call('EXISTS', 'portaria:watched') == 1 then
+    local state = job.state == 'CANCELLING' and job.state or 'RUNNING'
     call('XADD', 'portaria:progress', 'MAXLEN', '~', 10000, '*',
-      'p', table.concat({id, attempt, tag}, ' '), 'b', report)
+      'p', table.concat({id, job.attempt, job.tag, state}, ' '), 'b', report)
   end
 end
 

@@ -11,5 +11,5 @@ if not is_held(job, ARGV[2]) then return 'lost' end
 call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
 if not job.begun then begin(ARGV[1], job, call('HGET', KEYS[1], 'worker_name') or '-') end
 call('HSET', 'rq:job:' .. ARGV[1], 'progress', ARGV[3], 'updated', now)
-show(ARGV[1], job.attempt, job.tag, ARGV[3])
+show(ARGV[1], job, ARGV[3])
 return job.state == 'CANCELLING' and 'cancel' or 'held'

@@ -97,7 +97,7 @@ for i = 0, FINISHED - 1 do
     end
     -- The last report may have stayed behind: it comes before the end that it belongs to.
     if progress ~= '' and progress ~= call('HGET', 'rq:job:' .. id, 'progress') then
-      show(id, job.attempt, job.tag, progress)
+      show(id, job, progress)
     end
     if verdict == 'succeeded' then
       fields[#fields + 1], fields[#fields + 2] = 'output', output
