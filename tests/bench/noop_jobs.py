@@ -35,6 +35,7 @@ def noop_batch(size: int) -> BatchSubmitJobsRequest:
 def admission(ring: KeyRing) -> Admission:
     """What the door checks submissions with."""
     catalogue = Catalogue(load_files([PACKAGE]))
+    catalogue.learn({})
     return Admission(catalogue=catalogue, rules=Rules(), keys=ring, namespace="default")
 
 

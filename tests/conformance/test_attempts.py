@@ -86,6 +86,6 @@ def test_what_grows_too_long_loses_its_oldest(kernel: Kernel) -> None:
 
 def test_what_is_spoilt_is_read_up_to_there() -> None:
     """Other tools may write anything into a hash."""
-    good = b"1 5 6 0 w - 2\nno"
+    good = b"1 5 6 0 - 2 w\nno"
     assert [each.failure for each in attempts(good + b"nonsense")] == [b"no"]
     assert attempts(b"\xff\n") == attempts(b"1 2 3\n") == []

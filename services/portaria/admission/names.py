@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 
 from portaria.core.errors import Violation
+
+_LONGEST_KEY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +34,10 @@ def below(prefix: str, violation: Violation) -> Violation:
     """The violation of a part, with its path from the whole."""
     path = f"{prefix}.{violation.field}" if violation.field else prefix
     return replace(violation, field=path)
+
+
+def shown_key(key: object) -> str:
+    """A map's key in a path: long ones are cut, control characters escaped."""
+    if not isinstance(key, str):
+        return str(key).lower()
+    return json.dumps(key[:_LONGEST_KEY] + ("…" if len(key) > _LONGEST_KEY else ""))

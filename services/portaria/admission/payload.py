@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
@@ -29,6 +30,9 @@ def read_payload(
     except DecodeError:
         text = f"holds bytes that are not a {job_type.name}"
         return None, [Violation(_FIELD, "MALFORMED_MESSAGE", text)]
+    if not payload.IsInitialized():  # of proto2
+        names = cast("Any", payload).FindInitializationErrors()
+        return None, [Violation(f"{_FIELD}.{name}", "REQUIRED", "is required") for name in names]
     return payload, [below(_FIELD, each) for each in rules.check(payload)]
 
 

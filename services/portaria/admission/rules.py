@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,10 +9,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from protovalidate import CompilationError, EvaluationError, Validator
 
+from portaria.admission.names import shown_key
 from portaria.admission.times import Times
 from portaria.core.errors import ConfigurationError, InvalidRequest, Violation
 
-_LONGEST_KEY = 64
 _LONGEST_TEXT = 300
 
 _REASONS = {
@@ -139,8 +138,5 @@ def _path(elements: Any) -> str:
         subscript = element.subscript
         words.append(element.field_name)
         if subscript is not None:
-            key = subscript.value
-            if isinstance(key, str):
-                key = json.dumps(key[:_LONGEST_KEY] + ("…" if len(key) > _LONGEST_KEY else ""))
-            words[-1] += f"[{str(key).lower() if isinstance(key, bool) else key}]"
+            words[-1] += f"[{shown_key(subscript.value)}]"
     return ".".join(words)

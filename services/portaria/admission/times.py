@@ -5,7 +5,6 @@ No rule of a message says so, and expressions over such values cannot even be ju
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from portaria.admission.names import shown_key
 from portaria.core.clock import FIRST_SECOND, LAST_SECOND
 from portaria.core.errors import Violation
 from portaria.core.job_type import descriptor_of
@@ -109,7 +109,7 @@ def _kind(field: FieldDescriptor) -> str:
 def _items(values: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(values, Mapping):
         for key in values:
-            yield json.dumps(key), values[key]
+            yield shown_key(key), values[key]
     else:
         for number, value in enumerate(values):
             yield str(number), value

@@ -10,7 +10,8 @@ from portaria.cli.exits import EXIT_CODES_HELP, Exit, Refused
 from portaria.cli.operating import domain_option, output_option
 
 if TYPE_CHECKING:
-    from portaria.core.type_files import Files, Merge
+    from portaria.core.type_files import Files
+    from portaria.core.type_merge import Merge
     from portaria.settings import Settings
 
 
@@ -52,17 +53,18 @@ def check() -> int:
     or fields removed whose number and name are reserved.
     """
     from portaria.cli.connecting import open_client, telling
-    from portaria.core.type_files import is_platform, merge
+    from portaria.core.type_merge import faults, merge
+    from portaria.core.type_pool import platform_files
     from portaria.settings import load_settings
 
     settings = load_settings()
     ours = _usable_files(settings)
     with open_client(settings) as client, telling("cannot compare job types"):
         served = {each.name: each for each in client.descriptors().file}
-    known = {name: file for name, file in served.items() if not is_platform(name)}
-    merged = merge(known, ours)
-    if merged.breaks:
-        words = ("these job types break what is registered:", *merged.breaks)
+    known = {name: file for name, file in served.items() if name not in platform_files()}
+    merged = merge(known, ours, newer=True)
+    if wrong := [*merged.breaks, *faults(merged.files, ours)]:
+        words = ("these job types cannot be registered beside those that are:", *wrong)
         raise Refused("\n  ".join(words), Exit.INVALID)
     _tell(merged, known, ours)
     return Exit.OK

@@ -40,6 +40,7 @@ def breaks(old: FileDescriptorProto, new: FileDescriptorProto) -> list[str]:
         return [f"{old.name}: its syntax changed"]
     found = list(_messages(old.package, old.message_type, new.message_type))
     found += _enums(old.package, old.enum_type, new.enum_type)
+    found += _extensions(old.name, old.extension, new.extension)
     services = {each.name: each for each in new.service}
     for service in old.service:
         found += _service(_join(old.package, service.name), service, services.get(service.name))
@@ -53,6 +54,8 @@ def _messages(
     for message in old:
         name = _join(scope, message.name)
         if message.name in found:
+            if message.options.map_entry != found[message.name].options.map_entry:
+                yield f"{name}: a map became a list of messages, or the other way round"
             yield from _message(name, message, found[message.name])
         elif not message.options.map_entry:  # the field of the map says it
             yield f"{name}: the message is gone"
@@ -62,11 +65,14 @@ def _message(name: str, old: DescriptorProto, new: DescriptorProto) -> Iterator[
     yield from _job_type(name, old, new)
     yield from _messages(name, old.nested_type, new.nested_type)
     yield from _enums(name, old.enum_type, new.enum_type)
+    yield from _extensions(name, old.extension, new.extension)
     before = {field.number: field for field in old.field}
     after = {field.number: field for field in new.field}
     for number, field in before.items():
         if number in after:
             yield from _field(name, (old, field), (new, after[number]))
+        elif field.label == FieldDescriptorProto.LABEL_REQUIRED:
+            yield f"{name}.{field.name} (field {number}): is gone, and others require it"
         elif not (_is_reserved(new, number) and field.name in new.reserved_name):
             yield (
                 f"{name}.{field.name} (field {number}): is gone, and its number and name are not "
@@ -102,6 +108,7 @@ def _job_type(name: str, old: DescriptorProto, new: DescriptorProto) -> Iterator
         )
 
 
+_NO_MESSAGE = DescriptorProto()
 _Member = tuple[DescriptorProto, FieldDescriptorProto]
 
 
@@ -116,8 +123,22 @@ def _field(name: str, old: _Member, new: _Member) -> Iterator[str]:
         yield f"{where}: its type {_type_of(before)} became {_type_of(after)}"
     elif before.label != after.label:
         yield f"{where}: {_label_of(before)} became {_label_of(after)}"
+    if before.default_value != after.default_value:
+        yield f"{where}: its default changed"
     if _oneof(*old) != _oneof(*new):
         yield f"{where}: moved from {_oneof(*old) or 'no oneof'} to {_oneof(*new) or 'no oneof'}"
+
+
+def _extensions(
+    scope: str, old: Iterable[FieldDescriptorProto], new: Iterable[FieldDescriptorProto]
+) -> Iterator[str]:
+    after = {(each.extendee, each.number): each for each in new}
+    for field in old:
+        now = after.get((field.extendee, field.number))
+        if now is None:
+            yield f"{scope}: the extension {field.name} (field {field.number}) is gone"
+        else:
+            yield from _field(scope, (_NO_MESSAGE, field), (_NO_MESSAGE, now))
 
 
 def _enums(

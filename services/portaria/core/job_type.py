@@ -68,7 +68,10 @@ class JobType:
 def job_type_from(descriptor: Descriptor) -> JobType:
     """Reads the option of a message. Raises ConfigurationError with all that is wrong with it."""
     options = descriptor.GetOptions().Extensions[job_type_pb2.job_type]
-    wrong = list(_faults(descriptor, options))
+    try:
+        wrong = list(_faults(descriptor, options))
+    except OverflowError:
+        wrong = ["one of its spans is none"]
     if wrong:
         raise ConfigurationError(f"job type {descriptor.full_name}: {'; '.join(wrong)}")
     retry = retry_from_proto(options.default_retry)
@@ -105,13 +108,20 @@ _ANSWERS = {"job": 1, "deduplicated": 2}
 
 def submitted_by(method: MethodDescriptor) -> Descriptor | None:
     """The job type that an RPC hands in, where it is one that `portaria generate` made."""
+    if method.client_streaming or method.server_streaming:
+        return None
     asks, answers = method.input_type.fields_by_name, method.output_type.fields_by_name
     if {name: asks[name].number for name in _SUBMITS if name in asks} != _SUBMITS:
         return None
     if {name: answers[name].number for name in _ANSWERS if name in answers} != _ANSWERS:
         return None
+    options, answer = asks["options"].message_type, answers["job"].message_type
+    names = [each.full_name if each is not None else "" for each in (options, answer)]
+    if names != ["portaria.v1.SubmitOptions", "portaria.v1.Job"]:
+        return None
     job: Descriptor | None = asks["job"].message_type
-    return job if job is not None and is_job_type(job) else None
+    is_one = job is not None and not asks["job"].is_repeated
+    return job if is_one and job is not None and is_job_type(job) else None
 
 
 def is_job_type(descriptor: Descriptor) -> bool:

@@ -62,7 +62,10 @@ def _read(path: Path | None, name: str, wrong: list[str]) -> bytes | None:
 
 def _is_certificate(raw: bytes) -> bool:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=raw.decode("ascii"))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
+            # Bundles may have comments in any language; what is between the marks is ASCII.
+            cadata=raw.decode("ascii", "ignore")
+        )
     except (ssl.SSLError, ValueError):
         return False
     return True

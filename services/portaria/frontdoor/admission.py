@@ -15,7 +15,7 @@ from portaria.admission.payload import read_payload, unknown_type
 from portaria.admission.rules import Rules
 from portaria.admission.unsupported import unsupported_options
 from portaria.core.clock import milliseconds
-from portaria.core.errors import InvalidRequest, Violation
+from portaria.core.errors import InvalidRequest, StoreUnavailable, Violation
 from portaria.core.ids import new_job_id
 from portaria.core.job_type import TYPE_URL_PREFIX, JobType, priority_name
 from portaria.core.seal import KeyRing
@@ -103,6 +103,8 @@ class Admission:
         served = self._catalogue.served
         job_type = served.types.get(spec.payload.type_url.rpartition("/")[2])
         if job_type is None:
+            if not self._catalogue.is_complete:
+                raise StoreUnavailable("the job types are not known yet")
             return None, None, [unknown_type(spec.payload.type_url, served.types.names())]
         return job_type, *read_payload(spec.payload, job_type, served.rules)
 

@@ -14,7 +14,9 @@ from portaria.admission.defaults import defaults_of
 from portaria.admission.rules import Rules
 from portaria.core.errors import ConfigurationError
 from portaria.core.job_type import JobTypes, is_job_type, job_type_from, submitted_by
-from portaria.core.type_files import Files, merge, platform_files, pool_of
+from portaria.core.type_files import Files
+from portaria.core.type_merge import merge
+from portaria.core.type_pool import platform_files, pool_of, with_imports
 from portaria.logs import logger
 from portaria.v1.job_pb2 import SubmitOptions
 
@@ -49,39 +51,41 @@ class Catalogue:
 
     def __init__(self, own: Files) -> None:
         """`own` are the files of what this door imported. Raises ConfigurationError."""
-        self._own = own
-        self._base = platform_files((health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR))
-        self._conflicts: list[str] = []
+        beside = with_imports((health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR))
+        self._base = platform_files() | beside
+        self._faults: list[str] = []
+        self.is_complete = False
+        """Whether the registry was read: before, a type that is unknown may be a good one."""
         self.served, faults = self._serve(own)
         if faults:
             raise ConfigurationError("; ".join(faults))
 
     def learn(self, registered: Files) -> None:
-        """Serves what workers registered, and this door's own files where they agree with it.
+        """Serves what workers registered, beside what is served already and agrees with it.
 
-        What cannot be served is left out, and the log says why.
+        So nothing is forgotten where Redis was emptied. What cannot be served is left out, and the
+        log says why. May run in a thread of its own: many types take some tenths of a second.
         """
-        if not registered:
-            return  # Redis is new, or was emptied: what is known stays until workers are back
-        merged = merge(registered, self._own)
-        if merged.breaks != self._conflicts:
-            self._conflicts = merged.breaks
-            for each in merged.breaks:
-                logger().error("workers have other job types than this door", fault=each)
-        files = dict(registered) if merged.breaks else merged.files
-        if files == self.served.files:
-            return
-        try:
-            self.served, faults = self._serve(files)
-        except ConfigurationError as error:
-            faults = [error.message]
+        merged = merge(registered, self.served.files)
+        if merged.files != self.served.files:
+            self.served, faults = self._serve(merged.files)
+            self._tell([*merged.breaks, *faults])
+            logger().info("job types learned", types=len(self.served.types))
+        else:
+            self._tell(merged.breaks)
+        self.is_complete = True
+
+    def _tell(self, faults: list[str]) -> None:
         for each in faults:
-            logger().error("a job type cannot be served", fault=each)
-        logger().info("job types learned", types=len(self.served.types))
+            if each not in self._faults:
+                logger().error("a job type cannot be served", fault=each)
+        self._faults = faults
 
     def _serve(self, files: Files) -> tuple[Served, list[str]]:
-        """And what is wrong with some of them. Raises ConfigurationError where none can be used."""
-        served, faults = Served(pool_of(self._base, files), files), []
+        """And what is wrong with some of them."""
+        pool, unusable = pool_of(self._base, files)
+        served = Served(pool, {name: file for name, file in files.items() if name not in unusable})
+        faults = list(unusable.values())
         for file in served.descriptors():
             for descriptor in filter(is_job_type, file.message_types_by_name.values()):
                 try:

@@ -9,6 +9,7 @@ import grpc
 from grpc import aio
 
 from portaria.admission.names import FACADE
+from portaria.core.errors import StoreUnavailable
 from portaria.core.job_type import TYPE_URL_PREFIX
 from portaria.frontdoor.catalogue import Catalogue
 from portaria.frontdoor.submitter import Submitter
@@ -30,21 +31,27 @@ class Facades(grpc.GenericRpcHandler):
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler[FacadeRequest, SubmitJobResponse] | None:
-        """The handler of an RPC, where it is one of a façade that is served now."""
-        job_type = self._catalogue.served.facades.get(handler_call_details.method)
-        if job_type is None:
+        """The handler of an RPC of a façade; of any, before it is known which ones there are."""
+        path = handler_call_details.method
+        if path not in self._catalogue.served.facades and self._catalogue.is_complete:
             return None
         make: Any = grpc.unary_unary_rpc_method_handler
         handler: grpc.RpcMethodHandler[FacadeRequest, SubmitJobResponse] = make(
-            partial(self._submit, job_type),
+            partial(self._submit, path),
             FacadeRequest.FromString,
             SubmitJobResponse.SerializeToString,
         )
         return handler
 
     async def _submit(
-        self, job_type: str, request: FacadeRequest, _: aio.ServicerContext[Any, Any]
+        self, path: str, request: FacadeRequest, context: aio.ServicerContext[Any, Any]
     ) -> SubmitJobResponse:
+        # Asked at each call: handlers are kept by their path.
+        job_type = self._catalogue.served.facades.get(path)
+        if job_type is None:
+            if not self._catalogue.is_complete:
+                raise StoreUnavailable("the job types are not known yet")
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
         job, deduplicated = await self._submitter.submit(_core(request, job_type), names=FACADE)
         return SubmitJobResponse(job=job, deduplicated=deduplicated)
 

@@ -103,6 +103,8 @@ class Door:
     async def set_serving(self, *, serving: bool) -> None:
         """What health checks are answered, for the server and each service."""
         self._serving = serving
+        # A type that is not known yet must not be taken for one that does not exist.
+        serving = serving and self._catalogue.is_complete
         response = health_pb2.HealthCheckResponse
         status = response.SERVING if serving else response.NOT_SERVING
         for name in ("", *self.services):

@@ -50,8 +50,7 @@ class TypesFollower:
     async def _run(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(_PATIENCE):
-                    await self._look()
+                await self._look()
             except (PortariaError, TimeoutError):
                 pass  # the watchdog says that Redis is away
             except Exception:
@@ -60,14 +59,19 @@ class TypesFollower:
             await asyncio.sleep(_EVERY)
 
     async def _look(self) -> None:
-        if await aread_revision(self._store.redis) == self._revision:
-            return
-        revision, sealed = await aread_types(self._store.redis)
-        before = self._catalogue.served.services
-        self._catalogue.learn(self._unsealed(sealed))
+        async with asyncio.timeout(_PATIENCE):
+            if self._catalogue.is_complete and await self._now() == self._revision:
+                return
+            revision, sealed = await aread_types(self._store.redis)
+        before = (self._catalogue.is_complete, self._catalogue.served.services)
+        # Calls go on meanwhile.
+        await asyncio.to_thread(self._catalogue.learn, self._unsealed(sealed))
         self._revision = revision
-        if self._catalogue.served.services != before:
+        if (self._catalogue.is_complete, self._catalogue.served.services) != before:
             await self._on_change()
+
+    async def _now(self) -> str:
+        return await aread_revision(self._store.redis)
 
     def _unsealed(self, sealed: Mapping[str, bytes]) -> dict[str, FileDescriptorProto]:
         found = {}

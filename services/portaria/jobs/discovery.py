@@ -18,7 +18,8 @@ from google.protobuf.descriptor import Descriptor, FileDescriptor
 
 from portaria.core.errors import ConfigurationError
 from portaria.core.job_type import JobType, JobTypes, is_job_type, submitted_by
-from portaria.core.type_files import Files, files_of
+from portaria.core.type_files import Files
+from portaria.core.type_pool import platform_files, with_imports
 from portaria.jobs.handler import Handler, handler_of
 from portaria.v1 import job_type_pb2
 
@@ -53,7 +54,7 @@ def load_files(packages: Iterable[str], domains: Collection[str] | None = None) 
         if domains is None or _domain(descriptor) in domains
         for root in (file, _result_file(descriptor))
     ]
-    return files_of(roots)
+    return with_imports(roots, without=platform_files())
 
 
 def load_handlers(packages: Iterable[str], domains: Collection[str]) -> dict[str, Handler]:

@@ -116,7 +116,11 @@ class Lane:
                 # Once for all calls of this turn: while it waits, Redis reads no further ones.
                 self._waiting.append(self._copied)
                 outgoing.append(self._wait)
-            self._writer.write(b"".join(outgoing))
+            try:
+                self._writer.write(b"".join(outgoing))
+            except RuntimeError:
+                # The transport was closed since, and the reader is not told yet; uvloop says so.
+                self._leave()
 
     @staticmethod
     def _shared(loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:

@@ -120,7 +120,7 @@ def attempts(past: bytes) -> list[PastAttempt]:
     while past:
         line, _, rest = past.partition(b"\n")
         try:
-            number, started, ended, due, worker, what, length = line.decode().split(" ")
+            number, started, ended, due, what, length, worker = line.decode().split(" ", 6)
             size = int(length)
             attempt = PastAttempt(
                 number=int(number),

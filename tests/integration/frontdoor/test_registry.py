@@ -7,22 +7,29 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from redis import Redis
 from sqlalchemy import create_engine
 
 from bank_jobs.handlers import METADATA
 from bank_jobs.v1.bank_pb2 import Pay, PayResult
-from portaria.client import InvalidRequest
+from portaria.client import Client, InvalidRequest, StoreUnavailable
 from portaria.codegen.generate import generate
 from portaria.core.seal import load_key_ring
 from portaria.core.type_files import seal_file
+from portaria.store import Store
+from portaria.store.types import register
+from portaria.up.health import is_serving
 from portaria.v1.job_pb2 import JOB_STATE_SUCCEEDED
 from stack import Process, Stack, eventually
 
 BANK = "portaria_workers,bank_jobs"
 PAY, FACADE = "bank_jobs.v1.Pay", "bank_jobs.v1.BankService"
+NOOP = "acme_jobs.lab.v1.Noop"
 
 PROTO = """syntax = "proto3";
 package depot.v1;
@@ -181,8 +188,10 @@ def test_an_older_release_starts_beside_a_newer_one(depot: Depot) -> None:
     stack.worker("depot", **new)
     eventually(lambda: "depot.v1.Count" in served(stack), 5)
 
-    stack.worker("depot", **old)
+    before = stack.redis.get("portaria:types:revision")
+    stack.worker("depot", **old).wait_for("a newer release registered these job types")
 
+    assert stack.redis.get("portaria:types:revision") == before
     files = {file.name: file for file in stack.client.descriptors("depot").file}
     count = files["depot/v1/depot.proto"].message_type[0]
     assert [field.name for field in count.field] == ["place", "shelf"]
@@ -211,17 +220,86 @@ def test_a_break_that_is_meant_replaces_the_type(depot: Depot) -> None:
     eventually(place_is_a_number, 5)
 
 
-def test_types_are_back_after_redis_was_emptied(stack_of_strangers: Stack) -> None:
-    """A door forgets nothing; a door that starts later learns from the workers that run."""
+def test_types_of_all_workers_are_back_after_redis_was_emptied(stack_of_strangers: Stack) -> None:
+    """A door forgets nothing; one that starts later learns from the workers that run."""
     stack = stack_of_strangers
     stack.worker("bank", PORTARIA_JOBS=BANK)
-    eventually(lambda: PAY in served(stack), 5)
+    stack.worker("lab", PORTARIA_JOBS="portaria_workers,acme_jobs")
+    eventually(lambda: {PAY, NOOP} <= set(served(stack)), 5)
 
     stack.redis.flushall()
 
-    assert PAY in served(stack)
-    eventually(lambda: stack.redis.hexists("portaria:types", "bank_jobs/v1/bank.proto"), 15)
-    assert PAY in served(stack)
+    assert {PAY, NOOP} <= set(served(stack))
+    files = {"bank_jobs/v1/bank.proto", "acme_jobs/lab/v1/lab.proto"}
+    eventually(lambda: files <= set(stack.redis.hkeys("portaria:types")), 15)
+    later = stack.door(PORTARIA_JOBS="portaria_workers")
+    with Client(later.address) as client:
+        assert {PAY, NOOP} <= {each.type for each in client.job_types()}
+
+
+def test_a_worker_with_another_key_takes_nothing_away(
+    stack_of_strangers: Stack, tmp_path: Path
+) -> None:
+    """What it cannot open stays as it is."""
+    stack = stack_of_strangers
+    stack.worker("bank", PORTARIA_JOBS=BANK)
+    redis = Redis.from_url(stack.redis_server.url)
+    before = redis.hget("portaria:types", "bank_jobs/v1/bank.proto")
+
+    stranger = stack.worker(
+        "lab",
+        PORTARIA_JOBS="portaria_workers,acme_jobs",
+        PORTARIA_SIGNING_KEY_FILE=str(tmp_path / "another.key"),
+    )
+
+    stranger.wait_for("a registered file is not believed")
+    eventually(lambda: stack.redis.hexists("portaria:types", "acme_jobs/lab/v1/lab.proto"), 5)
+    assert redis.hget("portaria:types", "bank_jobs/v1/bank.proto") == before
+    redis.close()
+    eventually(lambda: PAY in served(stack), 5)
+
+
+def test_a_file_that_nobody_here_can_use_stops_no_others(stack_of_strangers: Stack) -> None:
+    """Such as one of a newer release, with a platform file that this one does not have."""
+    stack = stack_of_strangers
+    future = FileDescriptorProto(
+        name="future/v1/future.proto",
+        package="future.v1",
+        syntax="proto3",
+        dependency=["portaria/v1/future.proto"],
+    )
+    ring = load_key_ring(stack.data_dir / "signing.key")
+    sealed = seal_file(ring, future)
+    redis = Redis.from_url(stack.redis_server.url)
+    Store(redis).run(register("", "one", {future.name: sealed}))
+    redis.close()
+
+    stack.worker("bank", PORTARIA_JOBS=BANK)
+
+    eventually(lambda: PAY in served(stack), 5)
+    stack.processes.started[0].wait_for("cannot be used")
+
+
+def test_a_door_that_knows_nothing_yet_refuses_no_type_for_good(
+    stack_of_strangers: Stack, database: str, tmp_path: Path
+) -> None:
+    """While Redis is away at its start, a type of others is not unknown: the caller tries again."""
+    stack = stack_of_strangers
+    stack.worker("bank", PORTARIA_JOBS=BANK)
+    stack.redis_server.process.kill()
+    door = stack.processes.portaria(
+        "door", "serve", PORTARIA_JOBS="portaria_workers", PORTARIA_LISTEN="127.0.0.1:0"
+    )
+    address = json.loads(door.wait_for("door listening"))["address"]
+    pay = Pay(database=database, log=str(tmp_path / "log"))
+
+    with Client(address, timeout=timedelta(seconds=1)) as client:
+        with pytest.raises(StoreUnavailable):
+            client.submit(pay)
+        assert not is_serving(address, within=0.2)
+        stack.restart_redis()
+        eventually(lambda: is_serving(address, within=0.2), 15)
+        assert client.submit(pay).id
 
 
 def test_nobody_without_the_key_teaches_a_door_anything(depot: Depot) -> None:

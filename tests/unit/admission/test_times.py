@@ -12,7 +12,7 @@ from acme_jobs.lab.v1 import lab_pb2
 from acme_jobs.lab.v1.lab_pb2 import Steps
 from portaria.admission.rules import Rules
 from portaria.admission.times import Times, is_moment, is_span
-from portaria.core.type_files import files_of, platform_files, pool_of
+from portaria.core.type_pool import platform_files, pool_of, with_imports
 from portaria.v1.job_pb2 import JobSpec, RetryPolicy, SubmitOptions
 from portaria.v1.jobs_service_pb2 import BatchSubmitJobsRequest, SubmitJobRequest, UpdateJobRequest
 from portaria.v1.schedules_service_pb2 import Schedule
@@ -120,7 +120,8 @@ def test_it_is_said_once_also_where_a_rule_is_broken_or_cannot_judge_it() -> Non
 
 def test_a_payload_of_a_pool_of_its_own_is_looked_into() -> None:
     """A door's classes of payloads are not those that this process imported."""
-    pool = pool_of(platform_files(), files_of([lab_pb2.DESCRIPTOR]))
+    files = with_imports([lab_pb2.DESCRIPTOR])
+    pool, _ = pool_of(platform_files(), files)
     kind = message_factory.GetMessageClass(pool.FindMessageTypeByName("acme_jobs.lab.v1.Steps"))
     payload = kind.FromString(Steps(count=1, pause=NO_SPAN).SerializeToString())
 

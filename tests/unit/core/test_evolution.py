@@ -104,6 +104,10 @@ BREAKS = {
         "", "Reserve: its result_type acme.v1.Reserved became none"
     ),
     OPTION: ("", "Reserve: is no job type any more"),
+    "map<string, int32> places": (
+        "message PlacesEntry { string key = 1; int32 value = 2; } repeated PlacesEntry places",
+        "Reserve.PlacesEntry: a map became a list of messages, or the other way round",
+    ),
     "rpc Reserve(": ("rpc Take(", "StockService.Reserve: the RPC is gone"),
     "(ReserveRequest)": ("(Reserved)", "StockService.Reserve: its request or response changed"),
     "service StockService": ("service ShopService", "StockService: the service is gone"),
@@ -178,6 +182,34 @@ def test_a_new_field_may_not_take_what_was_reserved() -> None:
     assert "acme.v1.Reserve.gone (field 30): takes a name that was reserved" in breaks(
         compiled(OLD), name
     )
+
+
+def test_proto2_has_more_that_may_break() -> None:
+    """What others require, defaults that readers count on, and extensions."""
+    text = """syntax = "proto2";
+package acme.v1;
+message A {
+  required string must = 1;
+  optional int32 size = 2 [default = 5];
+  extensions 100 to 199;
+}
+extend A { optional string more = 100; }
+"""
+    old = compiled(text)
+
+    def said(before: str, after: str) -> list[str]:
+        return breaks(old, compiled(text.replace(before, after)))
+
+    gone = 'reserved 1; reserved "must";'
+    assert said("required string must = 1;", gone) == [
+        "acme.v1.A.must (field 1): is gone, and others require it"
+    ]
+    assert said("required", "optional") == ["acme.v1.A.must (field 1): required became optional"]
+    assert said("default = 5", "default = 6") == ["acme.v1.A.size (field 2): its default changed"]
+    assert len(said("optional string more", "optional int32 more")) == 1
+    assert said("extend A { optional string more = 100; }", "") == [
+        "acme/v1/acme.proto: the extension more (field 100) is gone"
+    ]
 
 
 def test_everything_that_breaks_is_said_at_once() -> None:

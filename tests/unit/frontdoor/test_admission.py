@@ -22,6 +22,7 @@ from portaria_workers.mail.v1.mail_pb2 import SendEmail
 def admission() -> Admission:
     """A door that knows the mail types."""
     catalogue = Catalogue(load_files(("portaria_workers",)))
+    catalogue.learn({})
     keys = KeyRing([bytes(32)])
     return Admission(catalogue=catalogue, rules=Rules(), keys=keys, namespace="default")
 

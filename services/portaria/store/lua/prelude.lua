@@ -167,16 +167,16 @@ local function finish(id, member, job, queue, state, worker, fields)
 end
 
 -- The attempts that did not succeed, this one last, as a value of the field `past`: a line "number
--- started ended due worker what length" each, and so many bytes of its failure. `what` is crashes
+-- started ended due what length worker" each, and so many bytes of its failure. `what` is crashes
 -- or losts where its worker is to blame, else "-". The oldest are dropped.
 local PAST = 16384
 local function past(id, job, worker, due, what, failure)
   local h = call('HMGET', 'rq:job:' .. id, 'past', 'started', 'worker_name')
   if worker == '' then worker = h[3] or '-' end
-  local all = (h[1] or '') .. string.format('%s %s %s %s %s %s %d\n', job.attempt,
-    job.begun and h[2] or '0', NOW, int(due), worker, what, #failure) .. failure
+  local all = (h[1] or '') .. string.format('%s %s %s %s %s %d %s\n', job.attempt,
+    job.begun and h[2] or '0', NOW, int(due), what, #failure, worker) .. failure
   while #all > PAST do
-    local line, length = string.match(all, '^([^\n]* (%d+)\n)')
+    local line, length = string.match(all, '^(%S+ %S+ %S+ %S+ %S+ (%d+) [^\n]*\n)')
     if not line or #line + length >= #all then break end
     all = string.sub(all, #line + length + 1)
   end
