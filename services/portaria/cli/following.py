@@ -52,20 +52,31 @@ def print_lines(events: Iterable[JobEvent], rows: Rows, out: TextIO, clock: Cloc
 def follow_selected(
     client: Client, selection: Lasting, *, timeout: timedelta | None, as_json: bool
 ) -> Exit:
-    """Prints every change of jobs that are not known beforehand, and at last how many ended how."""
-    rows, clock, ended = Rows([]), SystemClock(), Counter[str]()
+    """As `print_selected`, of jobs that are not known beforehand."""
     events = client.watch(timeout=timeout, progress_interval=_LINE_INTERVAL, **selection)
-    for event in events:
-        row = rows.apply(event)
-        line = json.dumps(message_dict(event)) if as_json else change_line(row, clock.now())
-        click.echo(line)
-        if row.done:
-            # Such a watch may last for ever.
-            rows.forget(row.job_id)
-            if not row.removed:
-                ended[row.state] += 1
-    said = ", ".join(f"{count} {state}" for state, count in ended.most_common())
-    click.echo(said or "no job", err=True)
+    return print_selected(events, SystemClock(), as_json=as_json)
+
+
+def print_selected(events: Iterable[JobEvent], clock: Clock, *, as_json: bool) -> Exit:
+    """Prints every change, and at last how many jobs ended how, whatever ended the watch."""
+    rows, ended = Rows([]), Counter[str]()
+    try:
+        for event in events:
+            row = rows.apply(event)
+            line = json.dumps(message_dict(event)) if as_json else change_line(row, clock.now())
+            click.echo(line)
+            if row.done:
+                # Such a watch may last for ever.
+                rows.forget(row.job_id)
+                if not row.removed:
+                    ended[row.state] += 1
+    finally:
+        # A watch without an end of its own ends by Ctrl-C, or by the time given.
+        if ended:
+            said = ", ".join(f"{count} {state}" for state, count in ended.most_common())
+            click.echo(said, err=True)
+    if not ended:
+        click.echo("no job", err=True)
     return Exit.OK if ended.keys() <= {"SUCCEEDED"} else Exit.JOB_ENDED_BADLY
 
 

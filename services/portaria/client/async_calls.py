@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 import grpc.aio
 
-from portaria.client.channel import OPTIONS, ProcessGuard, target_of
+from portaria.client.channel import ProcessGuard, options_of, target_of
 from portaria.client.paging import AnyPage, AnyPageRequest
 from portaria.client.retries import Outage, UnaryAttempts
 from portaria.client.statuses import error_of
@@ -43,6 +43,7 @@ class AsyncCalls:
         self.address = address
         self._pem = pem
         self._target = target_of(address)
+        self._options = options_of(self._target, tls=pem is not None)
         self._timeout = timeout
         self._patience = patience
         self._clock = SystemClock()
@@ -68,9 +69,9 @@ class AsyncCalls:
 
     def _new_channel(self) -> grpc.aio.Channel:
         if self._pem is None:
-            return grpc.aio.insecure_channel(self._target, options=OPTIONS)
+            return grpc.aio.insecure_channel(self._target, options=self._options)
         credentials = channel_credentials(self._pem)
-        return grpc.aio.secure_channel(self._target, credentials, options=OPTIONS)
+        return grpc.aio.secure_channel(self._target, credentials, options=self._options)
 
     async def unary(
         self,

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 import grpc
 
-from portaria.client.channel import OPTIONS, ProcessGuard, target_of
+from portaria.client.channel import ProcessGuard, options_of, target_of
 from portaria.client.paging import AnyPage, AnyPageRequest
 from portaria.client.retries import Outage, UnaryAttempts
 from portaria.client.statuses import FailedCall, error_of
@@ -39,6 +39,7 @@ class Calls:
         self.address = address
         self._pem = pem
         self._target = target_of(address)
+        self._options = options_of(self._target, tls=pem is not None)
         self._timeout = timeout
         self._patience = patience
         self._clock = SystemClock()
@@ -66,8 +67,9 @@ class Calls:
 
     def _new_channel(self) -> grpc.Channel:
         if self._pem is None:
-            return grpc.insecure_channel(self._target, options=OPTIONS)
-        return grpc.secure_channel(self._target, channel_credentials(self._pem), options=OPTIONS)
+            return grpc.insecure_channel(self._target, options=self._options)
+        credentials = channel_credentials(self._pem)
+        return grpc.secure_channel(self._target, credentials, options=self._options)
 
     def unary(
         self,

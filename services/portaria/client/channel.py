@@ -11,7 +11,8 @@ ADDRESS_VARIABLE = "PORTARIA_ADDRESS"
 
 _MESSAGE_LIMIT = 8 * 1024 * 1024
 
-OPTIONS: tuple[tuple[str, int | str], ...] = (
+Options = tuple[tuple[str, int | str], ...]
+OPTIONS: Options = (
     ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
     ("grpc.max_send_message_length", _MESSAGE_LIMIT),
     # A peer that vanished without a word is noticed after 40 s. The door allows a ping each 10 s.
@@ -53,6 +54,24 @@ def target_of(address: str) -> str:
             "a name is given alone, and may stand for several addresses"
         )
     return f"ipv{versions.pop()}:{','.join(doors)}"
+
+
+def options_of(target: str, *, tls: bool) -> Options:
+    """How a channel to a target behaves.
+
+    gRPC holds the certificates of all doors against one name, and of a list would take the list
+    itself: with TLS it is the IP that they share. Raises ConfigurationError where they share none.
+    """
+    scheme, _, listed = target.partition(":")
+    if not (tls and scheme in ("ipv4", "ipv6") and "," in listed):
+        return OPTIONS
+    hosts = {each.rpartition(":")[0] for each in listed.lstrip("/").split(",")}
+    if len(hosts) > 1:
+        raise ConfigurationError(
+            f'"{listed}": with TLS the doors of a list share one IP; for several IPs '
+            "give one name that stands for them, with certificates for this name"
+        )
+    return (*OPTIONS, ("grpc.default_authority", hosts.pop()))
 
 
 def _version(door: str) -> int:

@@ -35,7 +35,8 @@ class Client(Operations, Acting, Reading):
     one has. Make it after a fork, not before.
 
     `tls` is Tls(ca_file=…), by default what PORTARIA_TLS_CA_FILE and the two of the client
-    say; where nothing is said, the door is called without TLS. Raises ConfigurationError.
+    say; where nothing is said, the door is called without TLS. With it, a list is of one IP.
+    Raises ConfigurationError.
     """
 
     def __init__(

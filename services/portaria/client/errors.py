@@ -40,6 +40,7 @@ class RpcError(PortariaError):
 _SIGNS = {
     "CERTIFICATE_VERIFY_FAILED": ": its certificate is not from an authority that is trusted here",
     "is not in peer certificate": ": its certificate is for another name",
+    "Hostname Verification Check failed": ": its certificate is for another name",
     "WRONG_VERSION_NUMBER": ": this client speaks TLS, and the door does not",
     "last error: UNAVAILABLE": (
         ": it hangs up; it may speak TLS alone, or let in only clients with a certificate"

@@ -2,7 +2,8 @@
 
 A frame's cursor counts only after the snapshot is complete: a stream that is cut before starts
 again, and jobs that are shown as they were already known are not repeated. A trimmed history
-(CURSOR_EXPIRED) is bridged in the same way, by a new snapshot.
+(CURSOR_EXPIRED) is bridged in the same way, by a new snapshot. A job of a workflow that a new
+snapshot lacks went meanwhile, and is told as removed: nothing else would ever end it.
 
 A watch of a workflow has snapshots, too, and ends when the door has told all. One of whatever else
 jobs have in common has neither: it goes on for ever, and a gap in it cannot be bridged.
@@ -66,6 +67,8 @@ class WatchSession:
         # Only the door knows which jobs a workflow has, and so when all of them were told of.
         self._has_more = not job_ids
         self._ended: set[str] = set()
+        self._shown: set[str] = set()
+        """What this stream told of before its snapshot was complete."""
         self._known: dict[str, Seen] = {}
         self._options = options
         self._cursor = options.cursor
@@ -107,6 +110,10 @@ class WatchSession:
             yield from frame.events  # nothing is ever shown again
         else:
             yield from filter(self._is_told, frame.events)
+        if self._has_more and not self._resumes:
+            self._shown.update(event.job_id for event in frame.events)
+            if frame.snapshot_complete:
+                yield from filter(self._is_told, self._vanished())
         self._resumes = self._resumes or frame.snapshot_complete
         if self._resumes and frame.cursor:
             self._cursor = frame.cursor
@@ -145,6 +152,11 @@ class WatchSession:
             self._open[event.job_id] = None
         return True
 
+    def _vanished(self) -> list[JobEvent]:
+        gone = JobEvent.Removed(reason="NOT_FOUND")
+        lacking = [job_id for job_id in self._open if job_id not in self._shown]
+        return [JobEvent(job_id=job_id, done=True, removed=gone) for job_id in lacking]
+
     def _is_wanted(self, job_id: str) -> bool:
         return job_id in self._open or (self._has_more and job_id not in self._ended)
 
@@ -153,6 +165,7 @@ class WatchSession:
         if self._flows:
             _log.info("a watch was broken off, and goes on: %s", error.message)
         self._flows = False
+        self._shown.clear()
         self._check_deadline()
         return self._deadline.shorten(wait)
 

@@ -1,6 +1,8 @@
 """Watches of jobs that nobody named, against the real door."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,6 +12,7 @@ import pytest
 from acme_jobs.lab.v1.lab_pb2 import Echo, Fail, Noop
 from portaria.client import AsyncClient, DeadlineExceeded, InvalidRequest, NotFound
 from portaria.v1 import job_pb2
+from stack import eventually
 
 SUCCEEDED = job_pb2.JOB_STATE_SUCCEEDED
 SOON = timedelta(seconds=20)
@@ -85,6 +88,20 @@ def test_a_command_follows_a_batch(stack):
     assert (as_json.returncode, as_json.stderr) == (1, "1 SUCCEEDED, 1 FAILED\n")
     assert (unknown.returncode, "no such workflow" in unknown.stderr) == (2, True)
     assert (endless.returncode, "not done" in endless.stderr) == (3, True)
+
+
+def test_a_command_that_is_interrupted_tells_the_sum(stack):
+    """Ctrl-C is how a watch without an end of its own ends."""
+    _ = stack.client
+    stack.worker("lab")
+    watch = stack.processes.portaria("watch", "watch", "--type", "lab.Noop")
+
+    handles = []
+    eventually(lambda: handles.append(stack.client.submit(Noop())) or "SUCCEEDED" in watch.output())
+    watch.send(signal.SIGINT)
+
+    assert watch.wait(10) == 130
+    assert re.search(r"^\d+ SUCCEEDED$", watch.output(), re.MULTILINE)
 
 
 def _portaria(stack, *words) -> subprocess.CompletedProcess:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from acme_jobs.lab.v1.lab_pb2 import Noop
 from integration.redis.certificates import Certificates
 from portaria.client import AsyncClient, Client, DoorUnavailable, Tls
 from portaria.up.health import is_serving
+from portaria.up.ports import free_port
 from stack import Process, Stack
 
 SHORTLY = timedelta(milliseconds=700)
@@ -75,6 +77,21 @@ async def test_jobs_are_submitted_and_watched_over_tls(
     assert "without TLS" not in door.output()
 
 
+async def test_several_doors_are_called_over_tls(stack: Stack, start: Start, trusting: Tls) -> None:
+    """By both clients, where one IP has them; each door's certificate is for this IP."""
+    another = f"127.0.0.1:{free_port()}"
+    doors = [start(), start(PORTARIA_LISTEN=another)]
+    addresses = f"{stack.address},{another}"
+
+    with Client(addresses, tls=trusting) as client:
+        handle = client.submit(Noop())
+        doors[0].send(signal.SIGKILL)
+        doors[0].wait(10)
+        assert client.get(handle.id).job_id == handle.id
+    async with AsyncClient(addresses, tls=trusting) as client:
+        assert (await client.get(handle.id)).job_id == handle.id
+
+
 def test_commands_and_health_checks_take_it_from_the_environment(
     stack: Stack, start: Start, certificates: Certificates
 ) -> None:
@@ -120,14 +137,15 @@ def test_a_door_that_cannot_be_verified_is_not_used(
     door = start()
     another = _folder(stack, "another") / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(another))
-    by_name = stack.address.replace("127.0.0.1", "localhost")
+    elsewhere = f"127.0.0.2:{free_port()}"
+    start(PORTARIA_LISTEN=elsewhere)
 
     with pytest.raises(DoorUnavailable, match="not from an authority that is trusted here"):
         _call(stack.address, Tls(ca_file=another))
     with pytest.raises(DoorUnavailable, match="not from an authority that is trusted here"):
         _call(stack.address, Tls())
-    with pytest.raises(DoorUnavailable):
-        _call(by_name, trusting)
+    with pytest.raises(DoorUnavailable, match="its certificate is for another name"):
+        _call(elsewhere, trusting)
     with pytest.raises(DoorUnavailable, match="it may speak TLS alone"):
         _call(stack.address, None)
     assert not is_serving(stack.address, within=0.3)

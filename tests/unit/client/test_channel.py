@@ -5,9 +5,16 @@ import subprocess
 import sys
 
 import pytest
+import trustme
 
-from portaria.client import AsyncClient, Client
-from portaria.client.channel import ProcessGuard, address_or_default, target_of
+from portaria.client import AsyncClient, Client, Tls
+from portaria.client.channel import (
+    OPTIONS,
+    ProcessGuard,
+    address_or_default,
+    options_of,
+    target_of,
+)
 from portaria.client.states import state_name
 from portaria.core.errors import ConfigurationError
 from portaria.v1.job_pb2 import JOB_STATE_RUNNING
@@ -55,6 +62,34 @@ def test_a_list_that_grpc_would_not_resolve_is_refused_at_once(client, address):
     """With what a list is, before any call."""
     with pytest.raises(ConfigurationError, match=r"is IP:PORT,IP:PORT"):
         client(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "authority"),
+    [
+        ("127.0.0.1:1,127.0.0.1:2", "127.0.0.1"),
+        ("[::1]:1,[::1]:2", "[::1]"),
+        ("ipv4:///127.0.0.1:1,127.0.0.1:2", "127.0.0.1"),
+    ],
+)
+def test_certificates_of_a_list_are_for_the_ip_that_its_doors_share(address, authority):
+    """Without TLS, and for a single door, gRPC knows by itself whom it calls."""
+    target = target_of(address)
+
+    assert options_of(target, tls=True) == (*OPTIONS, ("grpc.default_authority", authority))
+    assert options_of(target, tls=False) == OPTIONS
+    assert options_of(target.partition(",")[0], tls=True) == OPTIONS
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_a_list_of_several_ips_is_refused_with_tls(client, tmp_path):
+    """With what to give instead: gRPC holds all certificates of a channel against one name."""
+    address, authority = "127.0.0.1:1,127.0.0.2:1", tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(authority))
+    client(address)
+
+    with pytest.raises(ConfigurationError, match="give one name that stands for them"):
+        client(address, tls=Tls(ca_file=authority))
 
 
 def test_a_client_of_before_a_fork_says_so(monkeypatch):

@@ -40,5 +40,9 @@ def test_what_grpc_says_of_tls_is_put_into_words() -> None:
     """Other causes need none."""
     said = "ipv4:1.2.3.4:5: Tls handshake failed: CERTIFICATE_VERIFY_FAILED: no issuer: OK"
 
+    other = "Custom verification check failed: UNAUTHENTICATED: Hostname Verification Check failed."
+
     assert "authority" in DoorUnavailable("a:1", said).message
+    assert "for another name" in DoorUnavailable("a:1", other).message
+    assert DoorUnavailable("a:1", other).is_about_tls
     assert DoorUnavailable("a:1", "Connection refused").message == "cannot reach the door at a:1"

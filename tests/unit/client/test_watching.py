@@ -327,6 +327,37 @@ def test_a_workflow_is_watched_until_the_door_has_told_all(watch):
     assert session.is_finished()
 
 
+def test_a_job_of_a_workflow_that_a_new_snapshot_lacks_is_removed(watch):
+    """It went while the watch was away; the door tells of it no more, and waits for it no more."""
+    session = watch(selection={"workflow_id": "w"})
+    told(session, frame("c1", snapshot("a"), snapshot("b"), snapshot("c"), complete=True))
+    session.failed(CursorExpired("trimmed"))
+    told(session, frame("c8", snapshot("a")))
+    session.failed(AWAY)
+
+    cut = told(session, frame("c8", snapshot("b", SUCCEEDED)))
+    news = told(session, frame("c9", snapshot("c", SUCCEEDED), complete=True))
+
+    assert [event.job_id for event in cut] == ["b"]
+    gone = JobEvent(job_id="a", done=True, removed=JobEvent.Removed(reason="NOT_FOUND"))
+    assert news == [snapshot("c", SUCCEEDED), gone]
+    assert told(session, frame("c9", progress("a", 4))) == []
+    assert session.ended() == timedelta()
+    assert session.is_finished()
+
+
+def test_a_resumed_workflow_waits_for_what_it_is_not_told_of(watch):
+    """A stream that goes on after a cursor has no snapshot, and shows only news."""
+    session = watch(selection={"workflow_id": "w"})
+    told(session, frame("c1", snapshot("a"), snapshot("b"), complete=True))
+    session.failed(AWAY)
+
+    news = told(session, frame("c2", change("b", SUCCEEDED), complete=True))
+
+    assert [event.job_id for event in news] == ["b"]
+    assert session.ended() > timedelta()
+
+
 def test_what_jobs_have_in_common_is_watched_for_ever(watch):
     """Resumed where it was, whatever ended it; nothing of done jobs is kept."""
     session = watch(selection={"labels": {"team": "a"}, "domains": ["mail"]})
