@@ -166,11 +166,13 @@ class WatchSession:
             _log.info("a watch was broken off, and goes on: %s", error.message)
         self._flows = False
         self._shown.clear()
+        # A snapshot may be complete and have no cursor yet: who is cut off then begins again.
+        self._resumes = bool(self._cursor)
         self._check_deadline()
         return self._deadline.shorten(wait)
 
     def _is_callers_cursor(self) -> bool:
-        return self._resumes and not self._own_cursor
+        return bool(self._cursor) and not self._own_cursor
 
     def _restart(self) -> None:
         self._cursor, self._resumes = "", False

@@ -138,9 +138,10 @@ class Feed:
             self._position, oldest=look.oldest, now_ms=look.now_ms
         )
         if anew or lost:
+            self._progress_position = await self._store.progress_tail()
+            # No await from here on: whoever subscribes begins at the new place, or is ended.
             if not anew:
                 self._fail_all(CursorExpired("the history that this watch needs is gone"))
-            self._progress_position = await self._store.progress_tail()
             self._position = Cursor(generation, look.tail, look.now_ms)
         if any(each.wants_progress for each in self._index):
             await self._attention.renew()

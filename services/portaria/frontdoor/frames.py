@@ -14,6 +14,7 @@ from portaria.frontdoor.subscription import Report
 from portaria.logs import logger
 from portaria.store import JobRecord
 from portaria.store.events import REMOVED, StateEvent, parse_state
+from portaria.store.record import attempts
 from portaria.v1 import job_pb2
 from portaria.v1.job_pb2 import Job, JobState
 from portaria.v1.jobs_service_pb2 import JobEvent
@@ -66,8 +67,10 @@ def change_event(
     body = JobEvent.StateChange(previous=_state(change.previous), worker=change.worker)
     if state in _TIMED and change.next_ms:
         body.next_attempt_time.CopyFrom(timestamp(change.next_ms))
-    if record is not None and state in (State.FAILED, State.RETRYING) and record.failure:
-        body.failure.CopyFrom(failure_to_proto(record.failure))
+    if record is not None and state in (State.FAILED, State.RETRYING):
+        failure = _failure_of(record, change)
+        if failure:
+            body.failure.CopyFrom(failure_to_proto(failure))
     if record is not None and state is State.SUCCEEDED and include_result:
         _set_result(body, record, converter)
     return JobEvent(
@@ -90,13 +93,6 @@ def progress_event(report: Report) -> JobEvent:
         state=state_to_proto(State.CANCELLING if report.event.cancelling else State.RUNNING),
         progress=progress_to_proto(report.event.report),
         workflow_id=report.event.tag.workflow_id,
-    )
-
-
-def needs_record(change: StateEvent, *, include_result: bool) -> bool:
-    """Whether the stream says too little about a change."""
-    return change.state in (State.FAILED, State.RETRYING) or (
-        include_result and change.state == State.SUCCEEDED
     )
 
 
@@ -158,6 +154,16 @@ def split(events: Iterable[JobEvent], limit: int = FRAME_BYTES) -> list[list[Job
         pieces[-1].append(event)
         size += length
     return pieces
+
+
+def _failure_of(record: JobRecord, change: StateEvent) -> bytes:
+    """Of the attempt that the change tells of: the record's own is that of the latest."""
+    if change.state == State.FAILED or not record.past:
+        return record.failure
+    past = attempts(record.past)
+    return next(
+        (each.failure for each in past if each.number == change.attempt and each.failure), b""
+    )
 
 
 def _state(name: str) -> JobState.ValueType:

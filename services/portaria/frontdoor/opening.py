@@ -37,6 +37,9 @@ class Opening:
     """What the first frame tells; who told it may empty it."""
     unfinished: frozenset[str]
     """Explicit ids of which a last event will come."""
+    shown: Order = (0, 0)
+    """The last change that the snapshot shows of any job. Who went on from a cursor before it
+    would be told how one of them came there, so that its state went back."""
     history_until: str = ""
     """Entries after `reached` up to here are read from the stream; empty for none."""
 
@@ -95,6 +98,9 @@ async def open_watch(
         seen={job_id: each.seen for job_id, each in found.items()},
         events=removed + [each.snapshot for each in found.values() if each.snapshot is not None],
         unfinished=frozenset(job_id for job_id, each in found.items() if not each.is_done),
+        shown=max(
+            (each.changed for each in found.values() if each.snapshot is not None), default=(0, 0)
+        ),
     )
 
 

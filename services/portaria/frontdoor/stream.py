@@ -6,33 +6,25 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
-from portaria.core.errors import CursorExpired, SlowWatcher, StoreUnavailable
-from portaria.core.states import TERMINAL
+from portaria.core.errors import SlowWatcher, StoreUnavailable
 from portaria.frontdoor.convert import Converter
-from portaria.frontdoor.cursor import Cursor, entry_order, is_trimmed
+from portaria.frontdoor.cursor import Cursor, entry_order
 from portaria.frontdoor.feed import Feed
-from portaria.frontdoor.frames import (
-    change_event,
-    in_order,
-    needs_record,
-    outdates_progress,
-    progress_event,
-    readable,
-    split,
-)
+from portaria.frontdoor.frames import in_order, outdates_progress, split
+from portaria.frontdoor.history import page
 from portaria.frontdoor.opening import Opening
 from portaria.frontdoor.plan import WatchPlan
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.subscription import Report, Subscription
-from portaria.store import JobRecord
-from portaria.store.events import REMOVED, StateEvent, job_id_of
+from portaria.frontdoor.telling import events_of, portions
+from portaria.store.events import StateEvent
 from portaria.v1.jobs_service_pb2 import JobEvent, WatchJobsResponse
 
 Answer = TypeVar("Answer")
 
-_ENDS = {*TERMINAL, REMOVED}
 _PAUSE = 0.2
 
 
@@ -69,30 +61,21 @@ class Stream:
         """The first frame, or several: only the last one of a snapshot has a cursor, since the
         rest of it would be missed by who went on from there.
         """
-        reached, pieces = self._reached, split(self.opening.events)
+        pieces = split(self.opening.events)
         self.opening.events.clear()
         for number, piece in enumerate(pieces, start=1):
             last = number == len(pieces)
-            cursor = str(reached) if last or not self.plan.snapshot else ""
-            await self._write(piece, cursor, opened=last)
+            is_whole = last or not self.plan.snapshot
+            await self._write(piece, self._reached if is_whole else None, opened=last)
 
     async def _replay(self, until: str) -> None:
         """The history up to where the subscription began. Raises CursorExpired."""
-        wanted = {job_id.encode() for job_id in self.plan.selector.job_ids}
         while self._reached.order < entry_order(until):
-            entries = await self._patiently(
-                lambda: self.store.history(self._reached.entry_id, until)
+            if self.subscription.error is not None:
+                raise self.subscription.error
+            changes, reached = await self._patiently(
+                lambda: page(self.plan.selector, self._reached, until, store=self.store)
             )
-            look = await self._patiently(lambda: self.store.look(()))
-            if not entries or is_trimmed(self._reached, oldest=look.oldest, now_ms=look.now_ms):
-                raise CursorExpired("the history after the cursor was trimmed")
-            read = [
-                readable(entry_id, packed)
-                for entry_id, packed in entries
-                if not wanted or job_id_of(packed) in wanted
-            ]
-            changes = [each for each in read if each and self.plan.selector.matches(each.tag)]
-            reached = replace(self._reached, entry_id=entries[-1][0].decode())
             if changes:
                 await self._tell(changes, {}, reached)
             self._reached = reached
@@ -104,13 +87,18 @@ class Stream:
         if isinstance(self.subscription.error, SlowWatcher):
             raise self.subscription.error
         changes = [each for each in self.subscription.take_changes() if self._is_news(each)]
-        reports = self._due_reports(changes)
-        position = self.feed.position
-        if position.order < self._reached.order or position.generation != self._reached.generation:
-            position = self._reached
-        await self._tell(changes, reports, position)
+        await self._tell(changes, self._due_reports(changes), self._place(changes))
         if self.subscription.error is not None:
             raise self.subscription.error
+
+    def _place(self, changes: Sequence[StateEvent]) -> Cursor:
+        """Up to where all is told when these are."""
+        place = self.feed.position
+        if self.subscription.has_gap and changes:
+            place = replace(self._reached, entry_id=changes[-1].entry_id)
+        elif self.subscription.has_gap or place.generation != self._reached.generation:
+            return self._reached
+        return max(place, self._reached, key=lambda each: each.order)
 
     def _is_ready(self) -> bool:
         subscription = self.subscription
@@ -149,52 +137,50 @@ class Stream:
     async def _tell(
         self, changes: Sequence[StateEvent], reports: Mapping[str, Report], reached: Cursor
     ) -> None:
+        """A piece at a time, the last one with `reached`: what was told is told, whatever happens
+        to the rest.
+        """
         include = self.plan.include_result
-        ids = {each.job_id for each in changes if needs_record(each, include_result=include)}
-        records = await self._patiently(lambda: self._records(sorted(ids))) if ids else {}
-        ordered = in_order(changes, reports)
-        events = [
-            progress_event(each)
-            if isinstance(each, Report)
-            else change_event(
-                each, records.get(each.job_id), self.converter, include_result=include
-            )
-            for each in ordered
-        ]
-        entries = ["" if isinstance(each, Report) else each.entry_id for each in ordered]
-        await self._send(events, entries, reached)
-        self._unfinished -= {each.job_id for each in changes if each.state in _ENDS}
+        read = partial(
+            events_of, store=self.store, converter=self.converter, include_result=include
+        )
+        pieces = portions(in_order(changes, reports), include_result=include)
+        for number, piece in enumerate(pieces, start=1):
+            if number > 1 and self.subscription.error is not None:
+                raise self.subscription.error
+            events = await self._patiently(partial(read, piece))
+            entries = ["" if isinstance(each, Report) else each.entry_id for each in piece]
+            await self._send(events, entries, reached if number == len(pieces) else None)
+            self._unfinished -= {event.job_id for event in events if event.done}
 
     async def _send(
-        self, events: Sequence[JobEvent], entries: Sequence[str], reached: Cursor
+        self, events: Sequence[JobEvent], entries: Sequence[str], reached: Cursor | None
     ) -> None:
         """One frame, or several where it would be too large, each with the place up to which it
-        tells; `entries` has that of each event that is a state change.
+        tells; `entries` has that of each event that is a state change. Without `reached`, the
+        last one tells as far as its last change.
         """
         told, pieces = 0, split(events)
         for number, piece in enumerate(pieces, start=1):
             told += len(piece)
-            if number == len(pieces):
+            if reached is not None and number == len(pieces):
                 self._reached = reached
             elif entry := next(filter(None, reversed(entries[:told])), ""):
                 self._reached = replace(self._reached, entry_id=entry)
-            await self._write(piece, str(self._reached))
+            await self._write(piece, self._reached)
 
     async def _write(
-        self, events: Sequence[JobEvent], cursor: str, *, opened: bool = False
+        self, events: Sequence[JobEvent], reached: Cursor | None, *, opened: bool = False
     ) -> None:
+        resumes = reached is not None and reached.order >= self.opening.shown
         frame = WatchJobsResponse(
             events=events,
-            cursor=cursor,
+            cursor=str(reached) if resumes else "",
             snapshot_complete=opened,
             coalesced=self.subscription.take_coalesced(),
         )
         await self.subscription.write(self.write(frame))
         self._heartbeat_at = _clock() + self.heartbeat
-
-    async def _records(self, job_ids: Sequence[str]) -> dict[str, JobRecord]:
-        records = await self.store.get_many(job_ids)
-        return {record.job_id: record for record in records if record is not None}
 
     async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Asks the store until it answers: a watch stays open while Redis is away."""
@@ -205,7 +191,7 @@ class Stream:
                 if self.subscription.error is not None:
                     raise self.subscription.error from None
                 if _clock() >= self._heartbeat_at:
-                    await self._write([], str(self._reached))
+                    await self._write([], self._reached)
                 await asyncio.sleep(_PAUSE)
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from portaria.core.errors import PortariaError, SlowWatcher
+from portaria.core.errors import PortariaError, ShuttingDown, SlowWatcher
 from portaria.frontdoor.selector import Selector
 from portaria.store.events import ProgressEvent, StateEvent
 
@@ -42,6 +42,9 @@ class Subscription:
         self.since = "0-0"
         """Everything after this entry comes; set by the feed."""
         self.error: PortariaError | None = None
+        self.has_gap = False
+        """Whether something was not handed to it, and so nothing after that either: what is in the
+        slot is from before the gap, and the feed's place says nothing of it."""
         self.changes: list[StateEvent] = []
         self.reports: dict[str, Report] = {}
         self.coalesced = 0
@@ -52,24 +55,30 @@ class Subscription:
 
     def offer_change(self, event: StateEvent) -> None:
         """Keeps a state change; ends a watcher that has left too many."""
+        if self.has_gap:
+            return
         if len(self.changes) >= self._most_changes:
-            if self.error is None:
-                self.fail(_slow())
+            self.fail(_slow())
             return
         self.changes.append(event)
         self._news.set()
 
     def offer_report(self, report: Report) -> None:
         """Keeps a job's progress in place of an earlier one that nobody took."""
+        if self.has_gap:
+            return
         if self.reports.pop(report.event.job_id, None) is not None:
             self.coalesced += 1
         self.reports[report.event.job_id] = report
         self._news.set()
 
     def fail(self, error: PortariaError) -> None:
-        """Ends the watch, a write that does not get through included."""
-        if self.error is None:
-            self.error = error
+        """Ends the watch, a write that does not get through included. The first error counts."""
+        # Only a door that shuts down still hands out all that comes.
+        self.has_gap = self.has_gap or not isinstance(error, ShuttingDown)
+        if self.error is not None:
+            return
+        self.error = error
         self._news.set()
         if self._patience is not None:
             self._patience.reschedule(_clock() + self._last_write())

@@ -12,6 +12,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from portaria.core.ids import new_token
 from portaria.store import keys
 from portaria.store.calls import Call
+from portaria.store.events import Entries, in_step
 from portaria.store.faults import translated
 from portaria.store.record import JobRecord, job_record
 from portaria.store.sentinel import close_async
@@ -156,28 +157,29 @@ class AsyncStore:
             return [(entry_id, fields[b"e"]) for entry_id, fields in entries]
 
     async def follow(
-        self, events_after: str, progress_after: str, block_ms: int
+        self, events_after: str, progress_after: str, block_ms: int, most: int = 2000
     ) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes, bytes]]]:
         """Waits for news on both streams: (id, packed) changes and (id, packed, report) progress.
 
-        Needs a client whose reply timeout is longer than `block_ms`.
+        At most `most` of each; where those are not all, in step, so that no end comes before its
+        run's progress. Needs a client whose reply timeout is longer than `block_ms`.
         """
         with translated():
             reply: Any = await self.redis.xread(
                 {keys.EVENTS: events_after, keys.PROGRESS: progress_after},
-                count=2000,
+                count=most,
                 block=block_ms,
             )
-        changes: list[tuple[bytes, bytes]] = []
-        reports: list[tuple[bytes, bytes, bytes]] = []
-        streams = reply.items() if isinstance(reply, dict) else reply
-        for name, entries in streams:
-            rows = entries[0] if isinstance(reply, dict) else entries
-            if name == keys.EVENTS.encode():
-                changes = [(entry_id, fields[b"e"]) for entry_id, fields in rows]
-            else:
-                reports = [(entry_id, fields[b"p"], fields[b"b"]) for entry_id, fields in rows]
-        return changes, reports
+        found: dict[bytes, Entries] = {}
+        for name, entries in reply.items() if isinstance(reply, dict) else reply:
+            found[name] = entries[0] if isinstance(reply, dict) else entries
+        changes, reports = in_step(
+            found.get(keys.EVENTS.encode(), []), found.get(keys.PROGRESS.encode(), []), most
+        )
+        return (
+            [(entry_id, fields[b"e"]) for entry_id, fields in changes],
+            [(entry_id, fields[b"p"], fields[b"b"]) for entry_id, fields in reports],
+        )
 
     async def progress_tail(self) -> str:
         """The id of the newest progress entry, "0-0" where there is none."""

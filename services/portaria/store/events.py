@@ -9,6 +9,10 @@ from urllib.parse import quote, unquote
 REMOVED = "REMOVED"
 """In place of a state: the job was purged."""
 
+Entry = tuple[bytes, dict[bytes, bytes]]
+"""Id and fields, as Redis gives them."""
+Entries = list[Entry]
+
 
 @dataclass(frozen=True, slots=True)
 class Tag:
@@ -71,6 +75,30 @@ def groups_of_progress(packed: bytes) -> list[bytes]:
 
 def _groups(words: list[bytes]) -> list[bytes]:
     return b"&".join(words).split(b"&")
+
+
+def in_step(changes: Entries, reports: Entries, most: int) -> tuple[Entries, Entries]:
+    """Both streams as far as both were read, where one read of both took `most` entries of each.
+
+    Where one of them was cut there, what the other one has from that millisecond on is left to the
+    next read: else the end of a run would come before its progress.
+    """
+    told_changes, told_reports = changes, reports
+    if len(reports) >= most:
+        told_changes = _before(changes, reports[-1])
+    if len(changes) >= most:
+        told_reports = _before(reports, changes[-1])
+    if told_changes or told_reports:
+        return told_changes, told_reports
+    return changes, reports  # all of one millisecond: to wait for more would be to wait for ever
+
+
+def _before(entries: Entries, last: Entry) -> Entries:
+    return [each for each in entries if _milliseconds(each) < _milliseconds(last)]
+
+
+def _milliseconds(entry: Entry) -> int:
+    return int(entry[0].partition(b"-")[0])
 
 
 def parse_state(entry_id: bytes, packed: bytes) -> StateEvent:

@@ -554,8 +554,8 @@ class WatchJobsResponse(_message.Message):
     COALESCED_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Resume point after this frame, also in an empty heartbeat frame (every
-    15 s of silence). Empty until the snapshot is complete: who loses the stream before starts
-    again.
+    15 s of silence). Empty until the snapshot is complete, and for a moment longer where jobs
+    changed while they were looked at: who loses the stream before starts again.
     """
     snapshot_complete: _builtins.bool
     """The present state is told, in this frame and those before. A watch that began without a cursor

@@ -169,11 +169,9 @@ class Worker:
         sealed = self.keys.seal("namespace/default", outcome.SerializeToString())
         self._finish(claim, Verdict.SUCCEEDED, output=sealed)
 
-    def fail(self, claim: Claim, *, retry_ms: int | None = None) -> None:
+    def fail(self, claim: Claim, *, retry_ms: int | None = None, reason: str = "SMTP_DOWN") -> None:
         """Ends a run badly, for good or for a while."""
-        failure = Failure(
-            kind=Failure.KIND_ERROR, reason="SMTP_DOWN", message="no", traceback="line 1"
-        )
+        failure = Failure(kind=Failure.KIND_ERROR, reason=reason, message="no", traceback="line 1")
         verdict = Verdict.FAILED if retry_ms is None else Verdict.RETRY
         packed = failure.SerializeToString()
         self._finish(claim, verdict, wait_ms=retry_ms or 0, failure=packed)

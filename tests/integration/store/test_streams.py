@@ -10,6 +10,7 @@ from redis import Redis
 from conformance.kernel import Kernel, ended
 from portaria.store import AsyncStore, Store, calls, keys
 from portaria.store.connect import connect_async
+from portaria.store.ends import ends
 from portaria.store.events import job_id_of, parse_progress, parse_state
 from portaria.store.sync import UNREADABLE
 from portaria.up.redis_server import RedisServer
@@ -64,6 +65,50 @@ async def test_following_tells_both_streams(store: AsyncStore, kernel: Kernel) -
         [],
         [],
     )
+
+
+async def test_no_end_is_told_before_the_progress_of_its_run(
+    store: AsyncStore, kernel: Kernel
+) -> None:
+    """However much others reported meanwhile: each read takes only so many of each stream."""
+    await store.keep_watched(30)
+    kernel.submit("j1")
+    kernel.submit("j2")
+    tail, progress = await store.tail(), "0-0"
+    claims = [kernel.claim(), kernel.claim()]
+    for number in range(30):
+        # The other job's come in between, and the last is of the one that ends.
+        kernel.store.run(calls.progress("j2", claims[1].token, b"%d" % number))
+    kernel.store.run(calls.progress("j1", claims[0].token, b"half"))
+    kernel.turn("ana", ended(claims[0]))
+
+    told = []
+    while "SUCCEEDED" not in told:
+        changes, reports = await store.follow(tail, progress, block_ms=1_000, most=7)
+        told += [parse_state(*each).state for each in changes]
+        told += [parse_progress(packed, report).job_id for _, packed, report in reports]
+        tail = changes[-1][0].decode() if changes else tail
+        progress = reports[-1][0].decode() if reports else progress
+
+    # Within one read the clock orders them.
+    assert told[-1] == "j1" or told.index("j1") < told.index("SUCCEEDED")
+    assert told.count("j2") == 30
+
+
+async def test_ends_are_read_without_what_may_be_large(store: AsyncStore, kernel: Kernel) -> None:
+    """Failures, and results where they are wanted; those who are not there are left out."""
+    kernel.submit("j1", envelope=b"large")
+    kernel.turn("ana", ended(kernel.claim(), output=b"large, too"))
+    kernel.redis.hset(keys.job("foreign"), "status", "queued")
+    ids = ["nobody", "j1", "foreign"]
+
+    without = await ends(store.redis, ids, results=False)
+    full = await ends(store.redis, ids, results=True)
+
+    assert list(without) == list(full) == ["j1"]
+    assert (without["j1"].envelope, without["j1"].output) == (b"", b"")
+    assert (full["j1"].envelope, full["j1"].output) == (b"", b"large, too")
+    assert full["j1"].tag == kernel.record("j1").tag
 
 
 async def test_being_watched_wears_off(store: AsyncStore, redis: Redis) -> None:

@@ -394,3 +394,16 @@ def test_ids_and_what_they_have_in_common_go_together(watch):
         ["mail"],
     )
     assert session.is_finished()
+
+
+def test_a_snapshot_without_a_cursor_is_begun_again(watch):
+    """It may show more than the door has a place for; and what is trimmed then is no caller's."""
+    session = watch("a")
+    told(session, frame("", snapshot("a"), complete=True))
+    session.failed(AWAY)
+
+    assert session.request().cursor == ""
+    assert session.failed(CursorExpired("trimmed")) >= timedelta()
+    assert told(session, frame("c1", snapshot("a"), complete=True)) == []
+    session.failed(AWAY)
+    assert session.request().cursor == "c1"

@@ -76,6 +76,24 @@ def test_a_full_slot_ends_the_watch() -> None:
     assert len(subscription.changes) == 2
 
 
+def test_after_a_gap_nothing_is_taken() -> None:
+    """What is in the slot is without one, whatever ended the watch first."""
+    subscription = _subscription(most=2)
+    subscription.fail(ShuttingDown("drain"))
+    subscription.offer_change(_change(1))
+    assert not subscription.has_gap
+
+    for number in (2, 3):
+        subscription.offer_change(_change(number))
+    subscription.take_changes()
+    subscription.offer_change(_change(4))
+    subscription.offer_report(_report(5))
+
+    assert subscription.has_gap
+    assert (subscription.changes, subscription.reports) == ([], {})
+    assert isinstance(subscription.error, ShuttingDown)
+
+
 async def test_a_write_that_does_not_get_through_ends_with_a_slow_watcher() -> None:
     """The slot fills up while the write waits; nobody else could end it."""
     subscription = _subscription(most=1)

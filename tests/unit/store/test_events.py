@@ -11,6 +11,7 @@ from portaria.store.events import (
     Tag,
     decode_labels,
     encode_labels,
+    in_step,
     job_id_of,
     parse_progress,
     parse_state,
@@ -106,3 +107,30 @@ def test_half_an_entry_is_an_error(packed: bytes) -> None:
     """Not half an event."""
     with pytest.raises(ValueError):
         parse_state(b"1-0", packed)
+
+
+def _entries(*ids: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    return [(entry_id.encode(), {}) for entry_id in ids]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reports", "told"),
+    [
+        (["7-0"], ["8-0", "9-0"], (1, 2)),
+        # Cut: there may be progress of 9, and behind it.
+        (["8-5", "9-0", "10-0"], ["7-0", "8-0", "9-0", "9-1"], (1, 4)),
+        (["10-0"], ["6-0", "7-0", "8-0", "9-0"], (0, 4)),
+        (["6-0", "7-0", "8-0", "9-0"], ["8-9", "9-0", "11-0"], (4, 1)),
+        (["4-0", "5-0", "6-0", "7-0"], ["6-0", "7-0", "8-0", "9-0"], (4, 1)),
+        (["6-0", "7-0", "8-0", "9-0"], ["6-0", "7-0", "8-0", "9-0"], (3, 3)),
+        (["9-0", "9-1", "9-2", "9-3"], ["9-0", "9-1", "9-2", "9-3"], (4, 4)),
+        ([], [], (0, 0)),
+    ],
+)
+def test_streams_that_were_cut_are_told_in_step(
+    changes: list[str], reports: list[str], told: tuple[int, int]
+) -> None:
+    """As far as both were read; four of each are read at most, and something is always told."""
+    first, second = _entries(*changes), _entries(*reports)
+
+    assert in_step(first, second, 4) == (first[: told[0]], second[: told[1]])
