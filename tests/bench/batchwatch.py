@@ -19,7 +19,7 @@ import grpc
 from bench import noop_jobs
 from bench.cpu import cpu_seconds
 from bench.figures import spread
-from bench.report import Section
+from bench.report import Check, Section
 from portaria.core.ids import new_request_id
 from portaria.up.redis_server import RedisServer
 from portaria.v1.jobs_service_pb2 import JobSelector, WatchJobsRequest, WatchJobsResponse
@@ -28,6 +28,8 @@ from stack import Stack
 
 _CALL = 1_000
 _LABEL = "batch"
+_PATIENCE = 60.0
+"""Seconds in which the batch must end, and all of it be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Followed:
     """Microseconds of the door's processor time for an event."""
     door_busy: float
     events_a_frame: float
+    ends: int
+    """Jobs whose end was told."""
 
 
 def measure(*, jobs: int, rounds: int) -> Section:
@@ -66,19 +70,24 @@ def _follow(stack: Stack, jobs: int, name: str) -> Followed:
         selector = JobSelector(labels={_LABEL: name})
         # Bytes in, bytes out: what is measured is the door, not its client.
         raw: Any = channel.unary_stream("/portaria.v1.JobsService/WatchJobs")
-        frames = raw(WatchJobsRequest(selector=selector).SerializeToString())
+        request = WatchJobsRequest(selector=selector).SerializeToString()
+        frames = raw(request, timeout=_PATIENCE)
         next(frames)
         worker = stack.worker(noop_jobs.POOL, PORTARIA_JOBS=noop_jobs.PACKAGE)
         told: Counter[int] = Counter()
         count, begun, used = 0, 0.0, 0.0
-        for message in frames:
-            frame = WatchJobsResponse.FromString(message)
-            if not begun:
-                begun, used = time.monotonic(), cpu_seconds([door.pid])
-            count += bool(frame.events)
-            told.update(event.done for event in frame.events)
-            if told[True] == jobs:
-                break
+        try:
+            for message in frames:
+                frame = WatchJobsResponse.FromString(message)
+                if not begun:
+                    begun, used = time.monotonic(), cpu_seconds([door.pid])
+                count += bool(frame.events)
+                told.update(event.done for event in frame.events)
+                if told[True] == jobs:
+                    break
+        except grpc.RpcError as error:
+            if not count or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise
         seconds = time.monotonic() - begun
         used = cpu_seconds([door.pid]) - used
         frames.cancel()
@@ -89,6 +98,7 @@ def _follow(stack: Stack, jobs: int, name: str) -> Followed:
         event_us=used / events * 1e6,
         door_busy=used / seconds,
         events_a_frame=events / count,
+        ends=told[True],
     )
 
 
@@ -106,4 +116,6 @@ def _section(found: list[Followed], jobs: int) -> Section:
     }
     section.rows += [(name, str(figure)) for name, figure in figures.items()]
     section.figures = {**figures, "rounds": [asdict(each) for each in found]}
+    ends = min(each.ends for each in found)
+    section.checks.append(Check(what="ends that were told", figure=ends, wanted=jobs, unit="jobs"))
     return section

@@ -23,6 +23,8 @@ from portaria.v1.jobs_service_pb2_grpc import JobsServiceStub
 from stack import Stack
 
 MOST_US = 5.0
+_PATIENCE = 60.0
+"""Seconds in which a job must end."""
 
 
 def measure(*, calls: int, rounds: int) -> Section:
@@ -46,7 +48,8 @@ def _one_job(jobs: JobsServiceStub, calls: int) -> tuple[list[float], int]:
     request.spec.payload.Pack(Chatter(hundreds=calls // 100))
     job = jobs.SubmitJob(request).job
     selector, result, told = JobSelector(job_ids=[job.job_id]), ChatterResult(), 0
-    for frame in jobs.WatchJobs(WatchJobsRequest(selector=selector, include_result=True)):
+    watch = WatchJobsRequest(selector=selector, include_result=True)
+    for frame in jobs.WatchJobs(watch, timeout=_PATIENCE):
         for event in frame.events:
             told += event.HasField("progress")
             event.state_change.result.Unpack(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -36,11 +36,17 @@ class Strike:
 class Doors:
     """One step at a time; the same choices for the same seed.
 
-    Only what broke off a watch counts: `interruptions` are the moments when one was.
+    Only what broke off a watch counts: `interruptions` are the moments when one was, of each
+    door those of a watch that calls no other.
     """
 
     def __init__(
-        self, seed: int, system: System, interruptions: Sequence[float], kills: int, every: float
+        self,
+        seed: int,
+        system: System,
+        interruptions: Mapping[str, Sequence[float]],
+        kills: int,
+        every: float,
     ) -> None:
         self._rng = Random(f"doors/{seed}")
         self._system = system
@@ -54,8 +60,7 @@ class Doors:
     @property
     def kills(self) -> int:
         """How many doors were killed in mid-stream."""
-        met = broken_off(self.strikes, self._interruptions)
-        return sum(len(strike.doors) for strike, count in met if count)
+        return in_mid_stream(self.strikes, self._interruptions)
 
     def step(self, say: Callable[[str], None]) -> bool:
         """Kills what is due; answers whether all are done."""
@@ -96,6 +101,16 @@ def _has_callers(door: Member, address: str) -> bool:
         connections = psutil.Process(door.process.pid).net_connections("tcp")
         return any(each.raddr and each.laddr.port == port for each in connections)
     return False
+
+
+def in_mid_stream(strikes: Sequence[Strike], interruptions: Mapping[str, Sequence[float]]) -> int:
+    """How many doors were killed, each time that a watch of that very door broke off by it."""
+    count = 0
+    for door in {door for strike in strikes for door in strike.doors}:
+        moments = [strike.at for strike in strikes if door in strike.doors]
+        met = {bisect_right(moments, at) for at in list(interruptions.get(door, ()))}
+        count += len(met - {0})
+    return count
 
 
 def broken_off(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from robustness.doors import Strike, broken_off
+from robustness.doors import Strike, broken_off, in_mid_stream
 from robustness.stream import Change
 from robustness.watched import Sight, Watch, check_watches
 
@@ -91,6 +91,9 @@ FORGED: dict[str, tuple[Watch, str]] = {
     "a snapshot in spite of a cursor": (
         replace(_watch(*SEEN), cursor="g.1000-0"), SNAPSHOTS,
     ),
+    "a gap at the begin, after a cursor before the job": (
+        replace(_watch(*SEEN[1:]), cursor="g.999-0"), LEFT_OUT,
+    ),
     "a gap after the cursor": (replace(_watch(*SEEN[5:]), cursor="g.1010-0"), LEFT_OUT),
     "a repeat of what is before the cursor": (
         replace(_watch(*SEEN[1:]), cursor="g.1010-0"), TWICE,
@@ -119,8 +122,16 @@ FORGED: dict[str, tuple[Watch, str]] = {
         _watch(replace(SNAPSHOT, entry="1050-1", state="RUNNING", attempt=2), *SEEN[6:]),
         _watch(replace(SNAPSHOT, entry="1090-0", state="SUCCEEDED", attempt=2)),
         replace(_watch(*SEEN[4:]), cursor="g.1010-0"),
+        replace(_watch(_told(LIFE[0]), *SEEN[1:]), cursor="g.999-7"),
     ],
-    ids=["all", "no progress", "begun in the middle", "begun at the end", "from a cursor"],
+    ids=[
+        "all",
+        "no progress",
+        "begun in the middle",
+        "begun at the end",
+        "from a cursor",
+        "from a cursor before the job",
+    ],
 )
 def test_a_sound_journal_has_no_faults(watch: Watch) -> None:
     """Wherever it begins, and however much of the progress it tells."""
@@ -149,3 +160,12 @@ def test_each_kill_is_charged_with_what_it_broke_off() -> None:
     counts = [count for _, count in broken_off(strikes, [9.0, 10.1, 10.2, 19.9, 25.0])]
 
     assert counts == [3, 1]
+
+
+def test_a_kill_counts_where_a_watch_of_that_very_door_broke_off() -> None:
+    """Neither for the other door that was killed with it, nor for the one that was killed next."""
+    strikes = [Strike(10.0, ["d0", "d1"], "SIGKILL"), Strike(20.0, ["d1"], "SIGKILL")]
+
+    assert in_mid_stream(strikes, {"d0": [10.1, 20.1]}) == 1
+    assert in_mid_stream(strikes, {"d0": [9.9], "d1": [20.1, 20.2]}) == 1
+    assert in_mid_stream(strikes, {"d0": [10.1], "d1": [10.1, 20.1]}) == 3

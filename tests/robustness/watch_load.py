@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import timedelta
@@ -21,6 +22,10 @@ from robustness.watched import Watch
 
 BATCHES = ("batch", "batch by its id")
 _WAYS = ("single", "single", *BATCHES, "from a cursor", "cancelled")
+_LARGE = 0.05
+"""Of the batches so many have more jobs than the door reads at once."""
+LABELS = {"proof": "watches"}
+"""Of all jobs."""
 _INTERVAL = timedelta(milliseconds=10)
 """Between two progress events of a job: the shortest, so that most is told."""
 _PATIENCE = timedelta(seconds=60)
@@ -36,11 +41,16 @@ class Interruptions(logging.Handler):
         super().__init__()
         self.at: list[float] = []
         """When, by the monotonic clock."""
+        self.by_door: defaultdict[str, list[float]] = defaultdict(list)
+        """The same of watches that call one door alone."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """One of them, in the thread or task that watches."""
-        self.at.append(time.monotonic())
-        current.get().broken_off += 1
+        now, watch = time.monotonic(), current.get()
+        self.at.append(now)
+        watch.broken_off += 1
+        if watch.door:
+            self.by_door[watch.door].append(now)
 
 
 def way_of(rng: Random) -> str:
@@ -52,7 +62,10 @@ def jobs_of(rng: Random, way: str) -> list[Message]:
     """What a watcher hands in, to watch it in this way."""
     if way == "cancelled":
         return [Steps(count=200, pause=_milliseconds(10))]
-    return [_job(rng) for _ in range(rng.randint(3, 8) if way in BATCHES else 1)]
+    if way not in BATCHES:
+        return [_job(rng)]
+    count = rng.randint(51, 60) if rng.random() < _LARGE else rng.randint(3, 8)
+    return [_job(rng) for _ in range(count)]
 
 
 def begin(

@@ -48,9 +48,9 @@ class Report:
 
 
 def figures_of(
-    watchers: int, watches: Sequence[Watch], met: Sequence[tuple[Strike, int]]
+    watchers: int, watches: Sequence[Watch], met: Sequence[tuple[Strike, int]], kills: int
 ) -> dict[str, float | int | str]:
-    """For the report."""
+    """For the report. `kills` are those in mid-stream."""
     seen = [each.kind for watch in watches for each in watch.seen]
     crossings = [watch for watch in watches if watch.broken_off]
     broken = [count for _, count in met]
@@ -61,7 +61,7 @@ def figures_of(
         "state changes told": seen.count("state_change"),
         "progress told": seen.count("progress"),
         "kills": sum(len(strike.doors) for strike, _ in met),
-        "of them in mid-stream": sum(len(strike.doors) for strike, count in met if count),
+        "of them in mid-stream": kills,
         "of them SIGTERM": sum(len(s.doors) for s, _ in met if s.signal == "SIGTERM"),
         "of them both doors at once": sum(len(s.doors) for s, _ in met if len(s.doors) > 1),
         "streams broken off": sum(broken),

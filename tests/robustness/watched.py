@@ -44,6 +44,8 @@ class Watch:
     seen: list[Sight] = field(default_factory=list)
     broken_off: int = 0
     """How many of its streams were, after they had begun."""
+    door: str = ""
+    """Of one that calls no other."""
     error: str = ""
     """What it raised."""
     is_over: bool = False
@@ -73,11 +75,7 @@ def entry_of(cursor: str) -> str:
 
 def check_watches(watches: Sequence[Watch], lives: Mapping[str, Sequence[Change]]) -> list[Check]:
     """All claims about what was told. `lives` are all changes of each job, of the stream."""
-    stories = [
-        _Story(watch, job_id, lives.get(job_id, ()))
-        for watch in watches
-        for job_id in watch.job_ids
-    ]
+    stories = [each for watch in watches for each in _stories(watch, lives)]
     faults = [(name, fault) for story in stories for name, fault in story.faults()]
     names = (
         "changes that were left out", "changes told twice", "changes told out of order",
@@ -95,11 +93,13 @@ def check_watches(watches: Sequence[Watch], lives: Mapping[str, Sequence[Change]
 class _Story:
     """One job in one watch."""
 
-    def __init__(self, watch: Watch, job_id: str, life: Sequence[Change]) -> None:
+    def __init__(
+        self, watch: Watch, job_id: str, seen: Sequence[Sight], life: Sequence[Change]
+    ) -> None:
         self._watch = watch
         self._job_id = job_id
         self._life = life
-        self._seen = [each for each in watch.seen if each.job_id == job_id]
+        self._seen = seen
         self._place = {_change_key(each): number for number, each in enumerate(life)}
         self._by_entry = {each.entry: number for number, each in enumerate(life)}
 
@@ -111,8 +111,10 @@ class _Story:
 
     def _start(self) -> int | None:
         """The place of the last change that was known when the first one was told."""
-        first = self._seen[0].entry if self._seen else ""
-        return self._by_entry.get(entry_of(self._watch.cursor) if self._watch.cursor else first)
+        if self._watch.cursor:
+            after = _order(entry_of(self._watch.cursor))
+            return sum(_order(each.entry) <= after for each in self._life) - 1
+        return self._by_entry.get(self._seen[0].entry if self._seen else "")
 
     def _of_snapshots(self) -> Iterator[tuple[str, str]]:
         claim = "snapshots of what never was, or more than one"
@@ -169,11 +171,25 @@ class _Story:
             state, attempt, current = each.state, each.attempt, each.current
 
 
+def _stories(watch: Watch, lives: Mapping[str, Sequence[Change]]) -> Iterator[_Story]:
+    seen: dict[str, list[Sight]] = {job_id: [] for job_id in watch.job_ids}
+    for each in watch.seen:
+        if each.job_id in seen:
+            seen[each.job_id].append(each)
+    for job_id, sights in seen.items():
+        yield _Story(watch, job_id, sights, lives.get(job_id, ()))
+
+
 def _foreign(watch: Watch) -> Iterator[str]:
     ids = set(watch.job_ids)
     for each in watch.seen:
         if each.job_id not in ids or each.kind not in ("snapshot", "state_change", "progress"):
             yield f"{watch.name}: {each}"
+
+
+def _order(entry: str) -> tuple[int, int]:
+    at_ms, _, number = entry.partition("-")
+    return int(at_ms), int(number)
 
 
 def _change_key(change: Change) -> tuple[int, str, int, str]:

@@ -11,7 +11,15 @@ from random import Random
 from google.protobuf.message import Message
 
 from portaria.client import AsyncClient, Client
-from robustness.watch_load import BATCHES, begin, current, is_to_be_cancelled, jobs_of, way_of
+from robustness.watch_load import (
+    BATCHES,
+    LABELS,
+    begin,
+    current,
+    is_to_be_cancelled,
+    jobs_of,
+    way_of,
+)
 from robustness.watched import Watch, sight_of
 
 _CALL = timedelta(seconds=30)
@@ -65,8 +73,10 @@ class SyncWatchers:
                 watch.error = f"{type(error).__name__}: {error}"
 
     def _follow(self, client: Client, watch: Watch, way: str, jobs: Sequence[Message]) -> None:
-        is_batch = way in BATCHES
-        handles = list(client.submit_many(jobs)) if is_batch else [client.submit(jobs[0])]
+        if way in BATCHES:
+            handles = list(client.submit_many(jobs, labels=LABELS))
+        else:
+            handles = [client.submit(jobs[0], labels=LABELS)]
         ids, given = begin(watch, way, handles)
         for event in client.watch(*ids, **given):
             watch.seen.append(sight_of(event))
@@ -125,9 +135,9 @@ class AsyncWatchers:
         self, client: AsyncClient, watch: Watch, way: str, jobs: Sequence[Message]
     ) -> None:
         if way in BATCHES:
-            handles = [each async for each in client.submit_many(jobs)]
+            handles = [each async for each in client.submit_many(jobs, labels=LABELS)]
         else:
-            handles = [await client.submit(jobs[0])]
+            handles = [await client.submit(jobs[0], labels=LABELS)]
         ids, given = begin(watch, way, handles)
         async for event in client.watch(*ids, **given):
             watch.seen.append(sight_of(event))

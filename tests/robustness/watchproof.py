@@ -21,6 +21,7 @@ from pathlib import Path
 from portaria.client import Client
 from portaria.v1.job_pb2 import JobState
 from robustness.doors import Doors, broken_off
+from robustness.endless import EndlessWatchers
 from robustness.evidence import Check
 from robustness.stream import Stream
 from robustness.system import System
@@ -80,10 +81,11 @@ def _run(
         SyncWatchers(plan.seed, doors, half, plan.clients),
         AsyncWatchers(plan.seed, doors, plan.watchers - half, plan.clients),
     )
+    endless = EndlessWatchers([door.name for door in system.doors], system.addresses)
     try:
         for crowd in crowds:
             crowd.start()
-        nemesis = Doors(plan.seed, system, interruptions.at, plan.kills, plan.every)
+        nemesis = Doors(plan.seed, system, interruptions.by_door, plan.kills, plan.every)
         _tend(system, lambda: nemesis.step(say), within=30 + plan.kills * plan.every * 4)
         for crowd in crowds:
             crowd.stop()
@@ -92,8 +94,14 @@ def _run(
         watches = [watch for crowd in crowds for watch in list(crowd.watches)]
         wanted = {job_id for watch in watches for job_id in watch.job_ids}
         _tend(system, lambda: wanted <= stream.ended, within=5.0)
+        endless.stop(sorted(wanted))
+        _tend(system, lambda: endless.is_done, within=_REST)
+        watches += endless.watches
+        wanted = {job_id for watch in watches for job_id in watch.job_ids}
+        _tend(system, lambda: wanted <= stream.ended, within=5.0)
         told = _states(doors, wanted)
     finally:
+        endless.close()
         for crowd in crowds:
             crowd.close()
         stream.stop()
@@ -112,7 +120,11 @@ def _run(
         Check("processes that wrote a stack trace", system.traces()),
     ]  # fmt: skip
     return Report(
-        plan.seed, figures_of(plan.watchers, watches, met), checks, watches, nemesis.strikes
+        plan.seed,
+        figures_of(plan.watchers, watches, met, nemesis.kills),
+        checks,
+        watches,
+        nemesis.strikes,
     )
 
 

@@ -1,4 +1,4 @@
-"""A store that answers or fails within a second: a caller at the door does not wait for Redis."""
+"""A store of which each call answers or fails within a second: no caller waits for Redis."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PromptStore:
         self._lane = Lane(store.redis, replicas=store.replicas)
         self._patience = patience
         self._turnstile = asyncio.Semaphore(_CONCURRENT)
-        self._looks = Looks(self._look)
+        self._looks = Looks(self._look, patience=patience)
 
     async def run(self, call: Call[Reply]) -> Reply:
         """Sends one call and answers its reply."""
@@ -60,7 +60,7 @@ class PromptStore:
             return await self._store.get(job_id)
 
     async def get_many(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
-        """The records of jobs, in order."""
+        """The records of jobs, in order and in slices; `patience` is for each of them."""
         found: list[JobRecord | None] = []
         for start in range(0, len(job_ids), _SLICE):
             async with self._bounded():
@@ -68,7 +68,7 @@ class PromptStore:
         return found
 
     async def look(self, job_ids: Sequence[str]) -> Look:
-        """The stream, then the jobs; at most 200 ids, and better no more than 50."""
+        """The stream, then the jobs, in pieces of some: each of them answers in time, or fails."""
         return await self._looks.look(job_ids)
 
     async def _look(self, job_ids: Sequence[str]) -> Look:

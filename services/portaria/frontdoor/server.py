@@ -107,8 +107,8 @@ class Door:
         serving = serving and self._catalogue.is_complete
         response = health_pb2.HealthCheckResponse
         status = response.SERVING if serving else response.NOT_SERVING
-        for name in ("", *self.services):
-            await self._health.set(name, status)
+        # At once: a health watch that takes nothing holds up its own service only.
+        await asyncio.gather(*(self._health.set(name, status) for name in ("", *self.services)))
 
     async def services_changed(self) -> None:
         """Health checks of new façades are answered, too."""

@@ -12,6 +12,7 @@ from portaria.store import AsyncStore
 
 _EVERY = 1.0
 _PATIENCE = 1.0
+_TELLING = 0.25
 _SAY_AGAIN = 10.0
 _LONGEST_WHY = 200
 
@@ -35,14 +36,15 @@ class Watchdog:
             await cancel(self._task)
 
     async def _run(self) -> None:
-        reachable = False
+        reachable, told = False, True
         said_at = float("-inf")
         while True:
             fault = await self._fault(prepare=not reachable)
             answers = fault is None
             if answers != reachable:
-                await self._door.set_serving(serving=answers)
                 said_at = float("-inf")
+            if answers != reachable or not told:
+                told = await self._tell(serving=answers, again=not told)
             clock = asyncio.get_running_loop().time()
             if answers and not reachable:
                 logger().info("redis reached")
@@ -64,6 +66,19 @@ class Watchdog:
         except Exception as error:  # whatever it is, the next look may be better
             return error
         return None
+
+    async def _tell(self, *, serving: bool, again: bool) -> bool:
+        """Whether health checks of all services were told: a health watch that takes nothing holds
+        up the news of its service, and what it holds up is told again.
+        """
+        try:
+            async with asyncio.timeout(_TELLING):
+                await self._door.set_serving(serving=serving)
+        except TimeoutError:
+            if not again:
+                logger().warning("a health watch takes nothing; trying on")
+            return False
+        return True
 
     async def _check(self) -> None:
         """Looks at the settings, once; where an outage comes between, again after it."""
