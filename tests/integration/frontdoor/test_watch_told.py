@@ -99,8 +99,7 @@ def test_a_cursor_is_never_from_before_what_the_snapshot_shows(
     cursors = [frame.cursor for frame in watch.frames]
     watch.cancel()
 
-    assert len(tails) == 2
-    assert tails[0] != tails[1]
+    assert tails[0] != tails[-1]
     assert (first.snapshot_complete, first.cursor) == (True, "")
     assert {each.job_id for each in first.events} == {late, *others}
     resumed = Watch(door, late, cursor=next(filter(None, cursors)), until=WATCH_UNTIL_FOREVER)
