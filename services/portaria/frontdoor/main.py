@@ -45,12 +45,6 @@ from portaria.store.connect import connect_async
 Listening = Callable[[str], None]
 LAST_RESORT_SECONDS = 10.0
 """More than all bounds of draining and closing together, the grace apart."""
-_COLLECTED = (5_000, 5, 50)
-"""Objects until the collector looks at the youngest, and how many looks until one at the older.
-
-A watch is a hundred objects that stay for long: with Python's own figures, 5,000 watches have all
-of them looked through every few seconds, for a third of a second each time.
-"""
 
 
 def run(settings: Settings, on_listening: Listening | None = None) -> None:
@@ -70,7 +64,6 @@ async def serve(settings: Settings, on_listening: Listening | None = None) -> No
     # What is there now stays: the collector need not look at it for every few hundred calls.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_COLLECTED)
     logs.logger().info("door listening", address=address, services=running.door.services)
     if on_listening is not None:
         on_listening(address)
