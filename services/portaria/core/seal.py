@@ -32,11 +32,11 @@ class KeyRing:
             raise ConfigurationError("the key ring is empty")
         self._masters = {hashlib.sha256(master).digest()[:4]: master for master in masters}
         self._newest = hashlib.sha256(masters[0]).digest()[:4]
-        self._derived: dict[tuple[bytes, str], bytes] = {}
+        self._derived: dict[tuple[bytes, str], hmac.HMAC] = {}
 
     def seal(self, purpose: str, body: bytes) -> bytes:
         """Body with its seal before it."""
-        mac = hmac.digest(self._key(self._newest, purpose), body, "sha256")
+        mac = self._mac(self._newest, purpose, body)
         return bytes((_FORMAT,)) + self._newest + mac + body
 
     def unseal(self, purpose: str, sealed: bytes) -> bytes:
@@ -46,18 +46,20 @@ class KeyRing:
         key_id, mac, body = sealed[1:5], sealed[5:_HEAD], sealed[_HEAD:]
         if key_id not in self._masters:
             raise SealBroken("sealed with a key that is not in the ring")
-        if not hmac.compare_digest(mac, hmac.digest(self._key(key_id, purpose), body, "sha256")):
+        if not hmac.compare_digest(mac, self._mac(key_id, purpose, body)):
             raise SealBroken("the seal does not match")
         return body
 
-    def _key(self, key_id: bytes, purpose: str) -> bytes:
-        key = self._derived.get((key_id, purpose))
-        if key is None:
+    def _mac(self, key_id: bytes, purpose: str, body: bytes) -> bytes:
+        keyed = self._derived.get((key_id, purpose))
+        if keyed is None:
             label = b"portaria/1/" + purpose.encode()
-            key = self._derived[key_id, purpose] = hmac.digest(
-                self._masters[key_id], label, "sha256"
-            )
-        return key
+            key = hmac.digest(self._masters[key_id], label, "sha256")
+            keyed = self._derived[key_id, purpose] = hmac.new(key, digestmod="sha256")
+        # The key is worked in once: that is half the time of a MAC, and each submit needs one.
+        mac = keyed.copy()
+        mac.update(body)
+        return mac.digest()
 
 
 def load_key_ring(path: Path) -> KeyRing:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
 
 from google.protobuf.message import Message
 
@@ -14,25 +12,18 @@ from portaria.admission.names import CORE, Names, below
 from portaria.admission.payload import read_payload, unknown_type
 from portaria.admission.rules import Rules
 from portaria.admission.unsupported import unsupported_options
-from portaria.core.clock import milliseconds
 from portaria.core.errors import InvalidRequest, StoreUnavailable, Violation
 from portaria.core.ids import new_job_id
-from portaria.core.job_type import TYPE_URL_PREFIX, JobType, priority_name
+from portaria.core.job_type import TYPE_URL_PREFIX, JobType
 from portaria.core.seal import KeyRing
-from portaria.core.states import queue_name
 from portaria.frontdoor.catalogue import Catalogue
+from portaria.frontdoor.terms import Terms, terms
 from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.store import Submission
-from portaria.v1.job_pb2 import (
-    CONFLICT_POLICY_USE_EXISTING,
-    JobSpec,
-    SubmitOptions,
-)
+from portaria.v1.job_pb2 import JobSpec, SubmitOptions
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest
 
 ANONYMOUS = "anonymous"
-INDEXED_LABELS = 4
-_Moment = Literal["run_time", "start_before_time", "deadline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +126,11 @@ class Admission:
             fill(spec.options, defaults)
         return Prepared(spec, job_type, content_hash, is_plain)
 
+    def _terms(self, prepared: Prepared) -> Terms:
+        if prepared.is_plain:
+            return self._catalogue.served.terms[prepared.job_type.name]
+        return terms(prepared.spec.options, prepared.job_type)
+
     def _submission(
         self, request: SubmitJobRequest, job_type: JobType, payload: Message
     ) -> Admitted:
@@ -146,46 +142,9 @@ class Admission:
             content_hash=prepared.content_hash,
             job_id=job_id,
             envelope=self.envelope(prepared, job_id),
-            **terms(options, job_type),
+            **self._terms(prepared),
         )
         return Admitted(submission, job_type, options, ANONYMOUS)
-
-
-class Terms(TypedDict):
-    """What of a submission follows from its type and its options."""
-
-    queue: str
-    type: str
-    timeout_s: int
-    delay_ms: int
-    run_at_ms: int
-    ttl_ms: int
-    max_attempts: int
-    at_most_once: bool
-    before_ms: int
-    deadline_ms: int
-    unique_key: str
-    use_existing: bool
-    labels: Sequence[tuple[str, str]]
-
-
-def terms(options: SubmitOptions, job_type: JobType) -> Terms:
-    """Reads options in which nothing is left to the type any more."""
-    return Terms(
-        queue=queue_name(job_type.domain, priority_name(options.priority)),
-        type=job_type.name,
-        timeout_s=options.timeout.seconds + bool(options.timeout.nanos),
-        delay_ms=milliseconds(options.delay),
-        run_at_ms=_moment(options, "run_time"),
-        ttl_ms=milliseconds(options.result_ttl),
-        max_attempts=options.retry.max_attempts,
-        at_most_once=job_type.at_most_once,
-        before_ms=_moment(options, "start_before_time"),
-        deadline_ms=_moment(options, "deadline"),
-        unique_key=options.unique_key,
-        use_existing=options.on_conflict == CONFLICT_POLICY_USE_EXISTING,
-        labels=sorted(options.labels.items())[:INDEXED_LABELS] if options.labels else (),
-    )
 
 
 def _content_hash(name: str, content: bytes, spec: JobSpec) -> str:
@@ -200,10 +159,3 @@ def _content_hash(name: str, content: bytes, spec: JobSpec) -> str:
         options = kept.SerializeToString(deterministic=True)
     head = b"%b\0%d\0%d\0" % (name.encode(), len(content), len(options))
     return hashlib.blake2b(head + content + options, digest_size=16).hexdigest()
-
-
-def _moment(options: SubmitOptions, name: _Moment) -> int:
-    """0 where no moment was given; any moment in the past is as good as the first."""
-    if not options.HasField(name):
-        return 0
-    return max(1, milliseconds(getattr(options, name)))

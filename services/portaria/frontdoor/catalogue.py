@@ -17,6 +17,7 @@ from portaria.core.job_type import JobTypes, is_job_type, job_type_from, submitt
 from portaria.core.type_files import Files
 from portaria.core.type_merge import merge
 from portaria.core.type_pool import platform_files, pool_of, with_imports
+from portaria.frontdoor.terms import Terms, terms
 from portaria.logs import logger
 from portaria.v1.job_pb2 import SubmitOptions
 
@@ -32,6 +33,8 @@ class Served:
     """Of payloads: a validator keeps what it compiled by name, and a name may change its rules."""
     defaults: dict[str, SubmitOptions] = field(default_factory=dict)
     """Of each type, by its full name; not to be changed."""
+    terms: dict[str, Terms] = field(default_factory=dict)
+    """What these defaults mean; not to be changed."""
     facades: dict[str, str] = field(default_factory=dict)
     """Path of an RPC, "/acme_jobs.stock.v1.StockService/Reserve" -> full name of its job type."""
 
@@ -91,7 +94,8 @@ class Catalogue:
                 try:
                     job_type = job_type_from(descriptor)
                     served.rules.warm_up(job_type.message())
-                    served.defaults[job_type.name] = defaults_of(job_type)
+                    defaults = served.defaults[job_type.name] = defaults_of(job_type)
+                    served.terms[job_type.name] = terms(defaults, job_type)
                     served.types.add(descriptor)
                 except ConfigurationError as error:
                     faults.append(error.message)
