@@ -8,8 +8,8 @@ from acme_jobs.lab.v1.lab_pb2 import Noop
 from portaria.admission.rules import Rules
 from portaria.core.ids import new_request_id
 from portaria.core.seal import KeyRing
-from portaria.frontdoor.admission import Admission, Admitted
-from portaria.frontdoor.catalogue import Catalogue
+from portaria.intake.admission import Admission, Admitted
+from portaria.intake.catalogue import Catalogue
 from portaria.jobs.discovery import load_files
 from portaria.store import calls
 from portaria.v1.jobs_service_pb2 import BatchSubmitJobsRequest, SubmitJobRequest

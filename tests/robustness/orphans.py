@@ -20,10 +20,13 @@ _PATTERNS = (
     (rf"rq:(?:finished|failed|canceled):{_QUEUE}", ""),
     (rf"portaria:wake:{_QUEUE}", ""),
     (r"rq:queues", ""),
-    (r"portaria:index:default(?::(?:type|workflow|label):.+)?", ""),
+    (r"portaria:index:default(?::(?:type|workflow|label|schedule):.+)?", ""),
     (r"portaria:(?:holds|events|progress|watched|purge|reaper|generation|schema)", ""),
     (r"portaria:types(?::revision)?", ""),
     (r"portaria:batch:.+", ""),
+    (r"portaria:(?:schedules?|runs|tick):default(?::.+)?", ""),
+    (r"portaria:(?:ticks|schedulers)", ""),
+    (r"rq:scheduler_instance:.+", ""),
     (r"portaria:(?:batches|namespaces|audit|lineage|paused)", ""),
 )
 # Redis has no empty keys: these are gone when nothing waits, runs or is queued.

@@ -68,6 +68,12 @@ COMMANDS = {
         extra="cli",
         section="Operate",
     ),
+    "scheduler": Entry(
+        target="portaria.scheduler.cli:scheduler",
+        help="Fire the ticks of schedules, each exactly once.",
+        extra="scheduler",
+        section="Run",
+    ),
     "up": Entry(
         target="portaria.up.cli:up",
         help="Run everything on this machine until Ctrl-C.",

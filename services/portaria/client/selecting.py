@@ -26,6 +26,7 @@ class Lasting(TypedDict, total=False):
     """As "mail:high"."""
     labels: Mapping[str, str]
     workflow_id: str
+    schedule_id: str
 
 
 class Selection(Lasting, total=False):
@@ -58,6 +59,7 @@ def lasting_selector(job_ids: Iterable[str], selection: Lasting) -> JobSelector:
         queues=selection.get("queues", ()),
         labels=selection.get("labels", {}),
         workflow_id=selection.get("workflow_id", ""),
+        schedule_id=selection.get("schedule_id", ""),
     )
 
 

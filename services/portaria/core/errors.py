@@ -3,9 +3,15 @@
     PortariaError
     ├── InvalidRequest          every violation of one request
     ├── NotFound
-    │   └── QueueNotFound
+    │   ├── QueueNotFound
+    │   └── ScheduleNotFound
     ├── AlreadyExists
-    │   └── RequestIdReused
+    │   ├── RequestIdReused
+    │   └── ScheduleExists
+    ├── EtagMismatch            somebody changed it since it was read
+    ├── ScheduleDeclared        it is changed in its declared list only
+    ├── RunOpen                 a run of the schedule is open
+    ├── NewerRelease            a newer release has applied the list
     ├── AlreadyBegun            a worker holds the job, or it is done
     ├── NotRetryable
     ├── CursorExpired
@@ -96,6 +102,15 @@ class QueueNotFound(NotFound):
     reason = "QUEUE_NOT_FOUND"
 
 
+class ScheduleNotFound(NotFound):
+    """No such schedule."""
+
+    reason = "SCHEDULE_NOT_FOUND"
+
+    def __init__(self, message: str = "no such schedule") -> None:
+        super().__init__(message)
+
+
 class AlreadyExists(PortariaError):
     """Something else stands in the place."""
 
@@ -106,6 +121,36 @@ class RequestIdReused(AlreadyExists):
     """The request_id stands for other content."""
 
     reason = "REQUEST_ID_REUSED"
+
+
+class ScheduleExists(AlreadyExists):
+    """Another schedule has the id."""
+
+    reason = "SCHEDULE_EXISTS"
+
+
+class EtagMismatch(PortariaError):
+    """What was read before the change is not what is there now: read again."""
+
+    reason = "ETAG_MISMATCH"
+
+
+class ScheduleDeclared(PortariaError):
+    """The schedule is in a declared list, and changed there only."""
+
+    reason = "SCHEDULE_DECLARED"
+
+
+class RunOpen(PortariaError):
+    """A run of the schedule is open, and it allows one at a time."""
+
+    reason = "RUN_OPEN"
+
+
+class NewerRelease(PortariaError):
+    """A newer release has applied the declared list."""
+
+    reason = "NEWER_RELEASE"
 
 
 class AlreadyBegun(PortariaError):

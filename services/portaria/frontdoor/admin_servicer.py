@@ -8,10 +8,10 @@ from grpc import aio
 
 from portaria.admission.rules import Rules
 from portaria.core.errors import QueueNotFound
-from portaria.frontdoor.admission import ANONYMOUS
 from portaria.frontdoor.operating import queue_to_proto, workers_after, workers_page
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.purging import Purging, place_of
+from portaria.intake.admission import ANONYMOUS
 from portaria.store import calls
 from portaria.store.queues import list_queues
 from portaria.store.workers import list_workers

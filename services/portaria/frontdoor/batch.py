@@ -25,10 +25,10 @@ from portaria.core.errors import (
     Violation,
 )
 from portaria.core.ids import member_id, new_workflow_id
-from portaria.frontdoor.admission import Admission, Prepared
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.status import status_of
-from portaria.frontdoor.terms import terms
+from portaria.intake.admission import Admission, Prepared
+from portaria.intake.terms import terms
 from portaria.store import Submission
 from portaria.store.batch import (
     Batch,

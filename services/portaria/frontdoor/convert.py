@@ -9,7 +9,6 @@ from google.protobuf.message import DecodeError
 
 from portaria.core.seal import KeyRing, SealBroken
 from portaria.core.states import TERMINAL, State, split_queue
-from portaria.frontdoor.admission import Admitted
 from portaria.frontdoor.cursor import Cursor
 from portaria.frontdoor.reports import (
     attempts_to_proto,
@@ -17,6 +16,7 @@ from portaria.frontdoor.reports import (
     progress_to_proto,
     timestamp,
 )
+from portaria.intake.admission import Admitted
 from portaria.internal.v1.envelope_pb2 import Envelope, Outcome
 from portaria.logs import logger
 from portaria.store import JobRecord, Submitted
@@ -103,6 +103,7 @@ class Converter:
             max_attempts=record.max_attempts,
             worker=record.worker,
             workflow_id=record.tag.workflow_id,
+            schedule_id=record.tag.schedule_id,
             namespace=record.tag.namespace,
             labels=record.tag.labels,
             warnings=record.warnings,

@@ -11,8 +11,8 @@ from grpc import aio
 from portaria.admission.names import FACADE
 from portaria.core.errors import StoreUnavailable
 from portaria.core.job_type import TYPE_URL_PREFIX
-from portaria.frontdoor.catalogue import Catalogue
 from portaria.frontdoor.submitter import Submitter
+from portaria.intake.catalogue import Catalogue
 from portaria.internal.v1.facade_pb2 import FacadeRequest
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest, SubmitJobResponse
 

@@ -1,4 +1,4 @@
-"""Who watches what: by job, workflow, label, or everything."""
+"""Who watches what: by job, workflow, schedule, label, or everything."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Index:
     ) -> set[Subscription]:
         """Whom an entry of a stream may interest: where it is nobody, it is not worth decoding.
 
-        `groups_of` tells the workflow and the labels of an entry.
+        `groups_of` tells the workflow, the labels and the schedule of an entry.
         """
         found = set(self._by_job.get(job_id_of(packed), ()))
         if self._by_group:
@@ -65,6 +65,8 @@ def _group(subscription: Subscription) -> bytes:
     selector = subscription.selector
     if selector.workflow_id:
         return selector.workflow_id.encode()
+    if selector.schedule_id:
+        return f"@{selector.schedule_id}".encode()
     return encode_labels(selector.labels[:1]).encode() if selector.labels else _EVERYTHING
 
 

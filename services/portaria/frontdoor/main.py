@@ -15,9 +15,7 @@ from portaria import logs
 from portaria.admission.rules import Rules
 from portaria.core.seal import load_key_ring
 from portaria.frontdoor.admin_servicer import AdminServicer
-from portaria.frontdoor.admission import Admission
 from portaria.frontdoor.batch import BatchSubmitter
-from portaria.frontdoor.catalogue import Catalogue
 from portaria.frontdoor.convert import Converter
 from portaria.frontdoor.drain import Drain, shutting_down
 from portaria.frontdoor.ending import cancel, finish
@@ -27,7 +25,7 @@ from portaria.frontdoor.jobs_reading import JobsReading
 from portaria.frontdoor.jobs_servicer import JobsServicer
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.retrying import Copyist
-from portaria.frontdoor.server import Door
+from portaria.frontdoor.server import BESIDE, Door
 from portaria.frontdoor.standing import FRESH_SECONDS, Standing
 from portaria.frontdoor.submitter import Submitter
 from portaria.frontdoor.subscription import LONGEST_WRITE, MOST_CHANGES
@@ -37,6 +35,8 @@ from portaria.frontdoor.types_reading import TypesReading
 from portaria.frontdoor.waiting import Waiting
 from portaria.frontdoor.watch import HEARTBEAT, Watches
 from portaria.frontdoor.watchdog import Watchdog
+from portaria.intake.admission import Admission
+from portaria.intake.catalogue import Catalogue
 from portaria.jobs.discovery import load_files, load_job_types
 from portaria.settings import Settings
 from portaria.store import AsyncStore
@@ -103,7 +103,7 @@ class Running:
         self.drain_state = Drain()
         namespace = settings.namespace
         load_job_types(settings.jobs)  # says all that is wrong with them
-        catalogue = Catalogue(load_files(settings.jobs))
+        catalogue = Catalogue(load_files(settings.jobs), beside=BESIDE)
         admission = Admission(catalogue=catalogue, rules=rules, keys=keys, namespace=namespace)
         standing = Standing(prompt, fresh=fresh)
         submitter = Submitter(admission=admission, store=prompt, converter=converter)

@@ -7,7 +7,7 @@ from typing import Any
 
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from portaria.frontdoor.catalogue import Catalogue
+from portaria.intake.catalogue import Catalogue
 
 
 class Reflection(reflection_pb2_grpc.ServerReflectionServicer):  # type: ignore[misc]

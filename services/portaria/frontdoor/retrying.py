@@ -19,14 +19,14 @@ from portaria.core.errors import (
 from portaria.core.ids import new_job_id
 from portaria.core.seal import SealBroken
 from portaria.core.states import TERMINAL, State
-from portaria.frontdoor.admission import Admission, Prepared
 from portaria.frontdoor.convert import Converter
 from portaria.frontdoor.ownership import ours
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.reports import timestamp
 from portaria.frontdoor.selection import Found
 from portaria.frontdoor.status import status_of
-from portaria.frontdoor.terms import terms
+from portaria.intake.admission import Admission, Prepared
+from portaria.intake.terms import terms
 from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.logs import logger
 from portaria.store import JobRecord, Submission, calls

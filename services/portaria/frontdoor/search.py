@@ -69,6 +69,7 @@ class Search:
             selector.namespace,
             types=sorted(selector.types),
             workflow_id=selector.workflow_id,
+            schedule_id=selector.schedule_id,
             labels=selector.labels,
         )
         return Span(
@@ -89,8 +90,6 @@ class Search:
 
 def search_faults(selector: JobSelector) -> Iterator[Violation]:
     """What its own rules do not say: with any of these, `search_from_proto` makes no sense."""
-    if selector.schedule_id:
-        yield Violation("selector.schedule_id", "NOT_SUPPORTED", "is not supported yet")
     for number, state in enumerate(selector.states):
         if state == JobState.JOB_STATE_UNSPECIFIED:
             yield Violation(f"selector.states[{number}]", "REQUIRED", "names no state")
@@ -112,6 +111,7 @@ def search_from_proto(selector: JobSelector, namespace: str) -> Search:
             namespace=namespace,
             job_ids=tuple(dict.fromkeys(job_id.lower() for job_id in selector.job_ids)),
             workflow_id=selector.workflow_id,
+            schedule_id=selector.schedule_id,
             types=frozenset(selector.types),
             domains=frozenset(selector.domains),
             queues=frozenset(selector.queues),

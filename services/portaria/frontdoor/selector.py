@@ -19,6 +19,7 @@ class Selector:
     job_ids: tuple[str, ...] = ()
     """Without repeats, in the caller's order."""
     workflow_id: str = ""
+    schedule_id: str = ""
     types: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()
     queues: frozenset[str] = frozenset()
@@ -29,6 +30,7 @@ class Selector:
         return (
             tag.namespace == self.namespace
             and (not self.workflow_id or tag.workflow_id == self.workflow_id)
+            and (not self.schedule_id or tag.schedule_id == self.schedule_id)
             and (not self.types or tag.type in self.types)
             and (not self.queues or tag.queue in self.queues)
             and (not self.domains or split_queue(tag.queue)[0] in self.domains)
@@ -45,6 +47,7 @@ def selector_from_proto(selector: JobSelector, namespace: str) -> Selector:
         namespace=namespace,
         job_ids=tuple(dict.fromkeys(job_id.lower() for job_id in selector.job_ids)),
         workflow_id=selector.workflow_id,
+        schedule_id=selector.schedule_id,
         types=frozenset(selector.types),
         domains=frozenset(selector.domains),
         queues=frozenset(selector.queues),
@@ -60,5 +63,3 @@ def _faults(selector: JobSelector) -> Iterator[Violation]:
         if name in given:
             text = "cannot select in a watch: only what never changes of a job can"
             yield Violation(f"selector.{name}", "NOT_SUPPORTED", text)
-    if "schedule_id" in given:
-        yield Violation("selector.schedule_id", "NOT_SUPPORTED", "is not supported yet")

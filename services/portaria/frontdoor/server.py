@@ -9,12 +9,11 @@ from typing import Any
 import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from portaria.core.errors import ConfigurationError
 from portaria.frontdoor.admin_servicer import AdminServicer
-from portaria.frontdoor.catalogue import Catalogue
 from portaria.frontdoor.connections import hang_up
 from portaria.frontdoor.drain import Drain
 from portaria.frontdoor.facade import Facades
@@ -22,6 +21,7 @@ from portaria.frontdoor.interceptors import chain
 from portaria.frontdoor.jobs_servicer import JobsServicer
 from portaria.frontdoor.reflecting import Reflection
 from portaria.frontdoor.submitter import Submitter
+from portaria.intake.catalogue import Catalogue
 from portaria.v1 import admin_service_pb2, jobs_service_pb2
 from portaria.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from portaria.v1.jobs_service_pb2_grpc import add_JobsServiceServicer_to_server
@@ -29,6 +29,8 @@ from portaria.v1.jobs_service_pb2_grpc import add_JobsServiceServicer_to_server
 LARGEST_MESSAGE = 8 * 1024 * 1024
 JOBS_SERVICE = jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"].full_name
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
+BESIDE = (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
+"""The files of what is served beside Portaria's own."""
 _BESIDE = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection.SERVICE_NAME,

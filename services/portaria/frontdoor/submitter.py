@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from portaria.admission.names import CORE, Names
 from portaria.core.errors import AlreadyExists, NotFound, RequestIdReused
-from portaria.frontdoor.admission import Admission
 from portaria.frontdoor.convert import Converter, submitted_to_proto
 from portaria.frontdoor.prompt import PromptStore
+from portaria.intake.admission import Admission
 from portaria.store import calls
 from portaria.v1.job_pb2 import JOB_VIEW_BASIC, Job
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest

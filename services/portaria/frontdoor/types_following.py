@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from collections.abc import Awaitable, Callable
 
 from portaria.core.errors import PortariaError
-from portaria.core.seal import KeyRing, SealBroken
-from portaria.core.type_files import unseal_file
-from portaria.frontdoor.catalogue import Catalogue
+from portaria.core.seal import KeyRing
 from portaria.frontdoor.ending import cancel
+from portaria.intake.catalogue import Catalogue
+from portaria.intake.registered import believed
 from portaria.logs import logger
 from portaria.store import AsyncStore
 from portaria.store.types import aread_revision, aread_types
@@ -65,19 +63,10 @@ class TypesFollower:
             revision, sealed = await aread_types(self._store.redis)
         before = (self._catalogue.is_complete, self._catalogue.served.services)
         # Calls go on meanwhile.
-        await asyncio.to_thread(self._catalogue.learn, self._unsealed(sealed))
+        await asyncio.to_thread(self._catalogue.learn, believed(self._keys, sealed))
         self._revision = revision
         if (self._catalogue.is_complete, self._catalogue.served.services) != before:
             await self._on_change()
 
     async def _now(self) -> str:
         return await aread_revision(self._store.redis)
-
-    def _unsealed(self, sealed: Mapping[str, bytes]) -> dict[str, FileDescriptorProto]:
-        found = {}
-        for name, packed in sorted(sealed.items()):
-            try:
-                found[name] = unseal_file(self._keys, name, packed)
-            except SealBroken as error:
-                logger().error("a registered file is not believed", file=name, why=str(error))
-        return found

@@ -10,8 +10,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from portaria.admission.rules import Rules
 from portaria.core.job_type import JobType, descriptor_of
 from portaria.core.retry import retry_to_proto
-from portaria.frontdoor.catalogue import Catalogue, Served
 from portaria.frontdoor.standing import Standing
+from portaria.intake.catalogue import Catalogue, Served
 from portaria.v1.job_pb2 import Priority
 from portaria.v1.jobs_service_pb2 import JobTypeInfo, ListJobTypesRequest, ListJobTypesResponse
 

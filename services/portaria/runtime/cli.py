@@ -29,7 +29,8 @@ def worker(
     from portaria.core.ids import new_token
     from portaria.runtime import streams
     from portaria.runtime.family import Plan
-    from portaria.runtime.worker import Worker, check_pools, patiently, run_workers
+    from portaria.runtime.patience import patiently
+    from portaria.runtime.worker import Worker, check_pools, run_workers
     from portaria.settings import load_settings
     from portaria.store.connect import connect
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
-
 from portaria.core.errors import ConfigurationError, StoreFull
 from portaria.core.ids import new_token
-from portaria.core.seal import KeyRing, SealBroken
-from portaria.core.type_files import Files, seal_file, unseal_file
+from portaria.core.seal import KeyRing
+from portaria.core.type_files import Files, seal_file
 from portaria.core.type_merge import Merge, faults, merge
+from portaria.intake.registered import believed
 from portaria.logs import logger
 from portaria.store import Store
 from portaria.store.types import read_revision, read_types, register
@@ -36,7 +35,8 @@ class TypeRegistry:
         """
         for _ in range(_TRIES):
             self._seen, sealed = read_types(self._store.redis)
-            known = self._believed(sealed)
+            # What is not believed stays as it is, unless ours replace it: our key may be wrong.
+            known = believed(self._ring, sealed)
             merged = merge(known, self._files, newer=newer, breaking=breaking)
             if wrong := [*merged.breaks, *faults(merged.files, self._files)]:
                 raise ConfigurationError(_refusal(wrong))
@@ -73,18 +73,6 @@ class TypeRegistry:
         except ConfigurationError as error:
             # Somebody was faster with others. What runs goes on; a restart will say it again.
             logger().error("these job types are not registered", why=error.message)
-
-    def _believed(self, sealed: dict[str, bytes]) -> dict[str, FileDescriptorProto]:
-        """Those that were written with our key. Others stay as they are, unless ours replace them:
-        it may be our key that is wrong.
-        """
-        found = {}
-        for name, packed in sealed.items():
-            try:
-                found[name] = unseal_file(self._ring, name, packed)
-            except SealBroken as error:
-                logger().error("a registered file is not believed", file=name, why=str(error))
-        return found
 
 
 def _refusal(wrong: Iterable[str]) -> str:

@@ -9,35 +9,29 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from redis import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError
 from rq import Worker as RqWorker
 
 from portaria import logs
-from portaria.core.errors import ConfigurationError, StoreUnavailable
+from portaria.core.errors import ConfigurationError
 from portaria.core.seal import load_key_ring
 from portaria.core.states import split_queue
 from portaria.jobs import Handler
 from portaria.jobs.discovery import load_files, load_handlers
 from portaria.runtime import streams
 from portaria.runtime.family import Plan
+from portaria.runtime.patience import patiently
 from portaria.runtime.registry import RqRegistry
 from portaria.runtime.supervisor import Supervisor
 from portaria.runtime.types import TypeRegistry
 from portaria.settings import Settings, load_settings
 from portaria.store import Store
 from portaria.store.connect import reconnect
-from portaria.store.faults import translated
 from portaria.store.wire import Target
-
-Answer = TypeVar("Answer")
-
-_LONGEST_WHY = 200
 
 
 class Worker(RqWorker):
@@ -159,31 +153,6 @@ def check_pools(queues: Sequence[str], settings: Settings) -> dict[str, Handler]
         names, packages = ", ".join(sorted(idle)), ", ".join(settings.jobs)
         raise ConfigurationError(f"no job type of {names} in {packages}")
     return handlers
-
-
-def patiently(action: Callable[[], Answer]) -> Answer:
-    """Does it once Redis answers; says every few seconds that it does not.
-
-    Raises ConfigurationError where Redis does not know us: waiting would not help.
-    """
-    pause = 0.2
-    while True:
-        try:
-            with translated():
-                return action()
-        except StoreUnavailable as error:
-            if isinstance(error.__cause__, AuthenticationError):
-                text = "PORTARIA_REDIS_URL: redis refuses this user or password"
-                raise ConfigurationError(text) from None
-            if isinstance(error.__cause__, NoPermissionError):
-                # Its words name the command or the key; see store/acl for what is needed.
-                text = f"PORTARIA_REDIS_URL: this user lacks a right: {error.__cause__}"
-                raise ConfigurationError(text) from None
-            cause = error.__cause__ or error
-            why = str(cause)[:_LONGEST_WHY]
-            logs.logger().warning("waiting for redis", cause=type(cause).__name__, why=why)
-            time.sleep(pause)
-            pause = min(5.0, pause * 2)
 
 
 def _quit(message: str) -> NoReturn:

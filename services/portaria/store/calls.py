@@ -74,6 +74,8 @@ class Submission:
     workflow_id: str = "-"
     retried_from: str = ""
     """The job that this one repeats."""
+    schedule_id: str = ""
+    """The schedule whose tick this is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,6 @@ def submit(job: Submission) -> Call[Submitted]:
             keys.request(job.namespace, job.request_id),
             keys.job(job.job_id),
             keys.queue(job.queue),
-            keys.DUE,
             keys.unique(job.namespace, job.type, job.unique_key) if job.unique_key else "",
         ),
         (
@@ -131,7 +132,8 @@ def submit(job: Submission) -> Call[Submitted]:
 
 def tag(job: Submission) -> str:
     """What never changes of a job, as each of its events carries it."""
-    return f"{job.queue} {job.type} {job.namespace} {job.workflow_id} {encode_labels(job.labels)}"
+    words = f"{job.queue} {job.type} {job.namespace} {job.workflow_id} {encode_labels(job.labels)}"
+    return f"{words} @{job.schedule_id}" if job.schedule_id else words
 
 
 def _submitted(reply: Any) -> Submitted:

@@ -23,6 +23,7 @@ class Tag:
     namespace: str
     workflow_id: str
     labels: Mapping[str, str]
+    schedule_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,17 @@ def job_id_of(packed: bytes) -> bytes:
 
 
 def groups_of(packed: bytes) -> list[bytes]:
-    """The workflow and the labels of a state change, a word each, without decoding the rest.
+    """The workflow, the labels and the schedule of a state change, a word each, without decoding
+    the rest.
 
-    A label's word is that of `encode_labels`.
+    A label's word is that of `encode_labels`, a schedule's begins with "@".
     """
-    return _groups(packed.split(b" ", 11)[9:11])
+    return _groups(packed.split(b" ", 12)[9:12])
 
 
 def groups_of_progress(packed: bytes) -> list[bytes]:
     """The same of the field `p` of a report."""
-    return _groups(packed.split(b" ", 7)[5:7])
+    return _groups(packed.split(b" ", 8)[5:8])
 
 
 def _groups(words: list[bytes]) -> list[bytes]:
@@ -125,13 +127,14 @@ def parse_progress(packed: bytes, report: bytes) -> ProgressEvent:
 
 def parse_tag(words: list[str]) -> Tag:
     """Reads the words of a tag; a later release may add some. Raises ValueError where one lacks."""
-    queue, job_type, namespace, workflow_id, labels = words[:5]
+    queue, job_type, namespace, workflow_id, labels, *more = words
     return Tag(
         queue=queue,
         type=job_type,
         namespace=namespace,
         workflow_id="" if workflow_id == "-" else workflow_id,
         labels=decode_labels(labels),
+        schedule_id=next((word[1:] for word in more if word.startswith("@")), ""),
     )
 
 

@@ -24,6 +24,12 @@ BATCHES = "portaria:batches"
 """zset: id of a batch -> milliseconds of the next look at it."""
 NAMESPACES = "portaria:namespaces"
 """set: those that ever had a job."""
+TICKS = "portaria:ticks"
+"""zset: {namespace}:{schedule} -> milliseconds of its next tick; not of paused and ended ones."""
+SCHEDULERS = "portaria:schedulers"
+"""zset: name -> second until which a scheduler is taken to live."""
+WAKE = "portaria:wake"
+"""channel: something is due sooner than schedulers know."""
 REAPER = "portaria:reaper"
 """hash: when leases were last judged."""
 QUEUES = "rq:queues"
@@ -72,6 +78,31 @@ def batch(workflow_id: str) -> str:
     return f"portaria:batch:{workflow_id}"
 
 
+def scheduler(name: str) -> str:
+    """hash: rq-scheduler's word about a scheduler, while it lives."""
+    return f"rq:scheduler_instance:{name}"
+
+
+def schedule(namespace: str, schedule_id: str) -> str:
+    """hash: the definition of a schedule, sealed, and what became of its ticks."""
+    return f"portaria:schedule:{namespace}:{schedule_id}"
+
+
+def schedules(namespace: str) -> str:
+    """zset of the ids of all schedules, all with score 0."""
+    return f"portaria:schedules:{namespace}"
+
+
+def runs(namespace: str, schedule_id: str) -> str:
+    """stream: what became of the last 50 ticks of a schedule."""
+    return f"portaria:runs:{namespace}:{schedule_id}"
+
+
+def tick(namespace: str, schedule_id: str, milliseconds: int) -> str:
+    """string: "content-hash id" of the job of one tick, until an hour after it ended."""
+    return f"portaria:tick:{namespace}:{schedule_id}:{milliseconds}"
+
+
 def unique(namespace: str, job_type: str, key: str) -> str:
     """string: id of the open job that holds a unique key."""
     return f"portaria:unique:{namespace}:{job_type}:{key}"
@@ -93,5 +124,7 @@ def parked(domain: str, job_type: str) -> str:
 
 
 def index(namespace: str, kind: str = "", value: str = "") -> str:
-    """zset of ids, all with score 0: by name, and so by age. `kind` is type, workflow or label."""
+    """zset of ids, all with score 0: by name, and so by age. `kind` is type, workflow, label or
+    schedule.
+    """
     return f"portaria:index:{namespace}" + (f":{kind}:{value}" if kind else "")

@@ -1,4 +1,4 @@
-"""The Lua scripts, each with the prelude before it, ready to be called by their digest."""
+"""The Lua scripts, each with what it needs before it, ready to be called by their digest."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,13 +15,16 @@ class Script:
     sha: str
 
 
+BETWEEN = {"submit": ("handing_in",), "tick": ("handing_in",)}
+"""What only some scripts need, between the prelude and their own lines."""
+
+
 @cache
 def script(name: str) -> Script:
     """The script of lua/{name}.lua."""
     folder = files("portaria.store").joinpath("lua")
-    prelude = folder.joinpath("prelude.lua").read_text()
-    body = folder.joinpath(f"{name}.lua").read_text()
-    text = _without_comments(prelude) + _without_comments(body)
+    names = ("prelude", *BETWEEN.get(name, ()), name)
+    text = "".join(_without_comments(folder.joinpath(f"{each}.lua").read_text()) for each in names)
     # Redis names a script by the SHA-1 of its text; nothing secret depends on it.
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
@@ -54,4 +57,6 @@ NAMES = (
     "settle",
     "tidy",
     "register",
+    "schedule",
+    "tick",
 )

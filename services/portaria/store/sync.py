@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from redis import Redis
@@ -29,6 +29,25 @@ class Store:
         """Sends one call and answers its reply."""
         with translated():
             return call.parse(self._evaluate(call))
+
+    def run_many(self, many: Sequence[Call[Reply]]) -> list[Reply]:
+        """Sends calls together, which take effect in their order; answers their replies.
+
+        Raises where any of them fails; the others may have taken effect.
+        """
+        with translated():
+            pipeline: Any = self.redis.pipeline(transaction=False)
+            for call in many:
+                pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
+            replies = pipeline.execute(raise_on_error=False)
+            if any(isinstance(reply, NoScriptError) for reply in replies):
+                # None before it took effect, as calls are only sent together for one script; one
+                # by one they are taught to Redis.
+                return [call.parse(self._evaluate(call)) for call in many]
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return [call.parse(reply) for call, reply in zip(many, replies, strict=True)]
 
     def get(self, job_id: str) -> JobRecord | None:
         """The record of a job."""

@@ -33,6 +33,7 @@ def sources_of(
     *,
     types: Iterable[str] = (),
     workflow_id: str = "",
+    schedule_id: str = "",
     labels: Iterable[tuple[str, str]] = (),
 ) -> list[list[str]]:
     """Each holds every job that is wanted, and others: one index, or several that are merged."""
@@ -41,6 +42,8 @@ def sources_of(
         sources.append(names)
     if workflow_id:
         sources.append([keys.index(namespace, "workflow", workflow_id)])
+    if schedule_id:
+        sources.append([keys.index(namespace, "schedule", schedule_id)])
     sources += [[keys.index(namespace, "label", encode_labels([each]))] for each in labels]
     return sources
 

@@ -69,6 +69,7 @@ def selects(selector: JobSelector, job: Job) -> bool:
             )
         )
         and selector.workflow_id in ("", job.workflow_id)
+        and selector.schedule_id in ("", job.schedule_id)
         and all(indexed.get(key) == value for key, value in selector.labels.items())
         and not (
             selector.HasField("created_after") and created <= selector.created_after.ToNanoseconds()

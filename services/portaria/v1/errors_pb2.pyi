@@ -55,6 +55,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """the bytes are not such a message"""
     ERROR_REASON_QUEUE_NOT_FOUND: _ErrorReason.ValueType  # 23
     """it never had a job, and no worker claims from it"""
+    ERROR_REASON_SCHEDULE_NOT_FOUND: _ErrorReason.ValueType  # 24
+    ERROR_REASON_SCHEDULE_EXISTS: _ErrorReason.ValueType  # 25
+    ERROR_REASON_SCHEDULE_DECLARED: _ErrorReason.ValueType  # 26
+    """metadata: owner"""
+    ERROR_REASON_RUN_OPEN: _ErrorReason.ValueType  # 27
+    """metadata: job_id"""
+    ERROR_REASON_NEWER_RELEASE: _ErrorReason.ValueType  # 28
+    """metadata: release"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorInfo.reason, without the prefix; ErrorInfo.domain = "portaria.v1"."""
@@ -92,4 +100,12 @@ ERROR_REASON_MALFORMED_MESSAGE: ErrorReason.ValueType  # 22
 """the bytes are not such a message"""
 ERROR_REASON_QUEUE_NOT_FOUND: ErrorReason.ValueType  # 23
 """it never had a job, and no worker claims from it"""
+ERROR_REASON_SCHEDULE_NOT_FOUND: ErrorReason.ValueType  # 24
+ERROR_REASON_SCHEDULE_EXISTS: ErrorReason.ValueType  # 25
+ERROR_REASON_SCHEDULE_DECLARED: ErrorReason.ValueType  # 26
+"""metadata: owner"""
+ERROR_REASON_RUN_OPEN: ErrorReason.ValueType  # 27
+"""metadata: job_id"""
+ERROR_REASON_NEWER_RELEASE: ErrorReason.ValueType  # 28
+"""metadata: release"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -33,20 +33,14 @@ class _OverlapPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Overlap
     """= SKIP"""
     OVERLAP_POLICY_SKIP: _OverlapPolicy.ValueType  # 1
     OVERLAP_POLICY_ALLOW: _OverlapPolicy.ValueType  # 2
-    OVERLAP_POLICY_CANCEL_PREVIOUS: _OverlapPolicy.ValueType  # 3
 
 class OverlapPolicy(_OverlapPolicy, metaclass=_OverlapPolicyEnumTypeWrapper):
-    """The messages of SchedulesService, so that their shape is settled. The service itself
-    (CreateSchedule, GetSchedule, ListSchedules, UpdateSchedule, DeleteSchedule, PauseSchedule,
-    ResumeSchedule, TriggerSchedule, PreviewSchedule, ListScheduleRuns) is declared when it is
-    served.
-    """
+    """What happens to a tick while the run before it is open: waiting, running or between attempts."""
 
 OVERLAP_POLICY_UNSPECIFIED: OverlapPolicy.ValueType  # 0
 """= SKIP"""
 OVERLAP_POLICY_SKIP: OverlapPolicy.ValueType  # 1
 OVERLAP_POLICY_ALLOW: OverlapPolicy.ValueType  # 2
-OVERLAP_POLICY_CANCEL_PREVIOUS: OverlapPolicy.ValueType  # 3
 Global___OverlapPolicy: _TypeAlias = OverlapPolicy  # noqa: Y015
 
 class _CatchUp:
@@ -58,8 +52,11 @@ class _CatchUpEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CatchUp.Value
     CATCH_UP_UNSPECIFIED: _CatchUp.ValueType  # 0
     """= ONCE"""
     CATCH_UP_NONE: _CatchUp.ValueType  # 1
+    """a tick that is later than 10 s is passed over"""
     CATCH_UP_ONCE: _CatchUp.ValueType  # 2
+    """the last one is made up"""
     CATCH_UP_ALL: _CatchUp.ValueType  # 3
+    """the last max_catch_up are made up, the oldest first"""
 
 class CatchUp(_CatchUp, metaclass=_CatchUpEnumTypeWrapper):
     """What happens to ticks that passed while no scheduler ran."""
@@ -67,9 +64,37 @@ class CatchUp(_CatchUp, metaclass=_CatchUpEnumTypeWrapper):
 CATCH_UP_UNSPECIFIED: CatchUp.ValueType  # 0
 """= ONCE"""
 CATCH_UP_NONE: CatchUp.ValueType  # 1
+"""a tick that is later than 10 s is passed over"""
 CATCH_UP_ONCE: CatchUp.ValueType  # 2
+"""the last one is made up"""
 CATCH_UP_ALL: CatchUp.ValueType  # 3
+"""the last max_catch_up are made up, the oldest first"""
 Global___CatchUp: _TypeAlias = CatchUp  # noqa: Y015
+
+class _ScheduleState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScheduleStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScheduleState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCHEDULE_STATE_UNSPECIFIED: _ScheduleState.ValueType  # 0
+    SCHEDULE_STATE_ACTIVE: _ScheduleState.ValueType  # 1
+    SCHEDULE_STATE_PAUSED: _ScheduleState.ValueType  # 2
+    SCHEDULE_STATE_ENDED: _ScheduleState.ValueType  # 3
+    """no tick is left before its end_time"""
+    SCHEDULE_STATE_ERROR: _ScheduleState.ValueType  # 4
+    """it cannot fire: `error` says why; fires again once that is mended"""
+
+class ScheduleState(_ScheduleState, metaclass=_ScheduleStateEnumTypeWrapper): ...
+
+SCHEDULE_STATE_UNSPECIFIED: ScheduleState.ValueType  # 0
+SCHEDULE_STATE_ACTIVE: ScheduleState.ValueType  # 1
+SCHEDULE_STATE_PAUSED: ScheduleState.ValueType  # 2
+SCHEDULE_STATE_ENDED: ScheduleState.ValueType  # 3
+"""no tick is left before its end_time"""
+SCHEDULE_STATE_ERROR: ScheduleState.ValueType  # 4
+"""it cannot fire: `error` says why; fires again once that is mended"""
+Global___ScheduleState: _TypeAlias = ScheduleState  # noqa: Y015
 
 @_typing.final
 class Schedule(_message.Message):
@@ -101,17 +126,14 @@ class Schedule(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
     OVERLAP_FIELD_NUMBER: _builtins.int
-    CATCH_UP_FIELD_NUMBER: _builtins.int
-    MAX_CATCH_UP_FIELD_NUMBER: _builtins.int
-    PAUSE_REASON_FIELD_NUMBER: _builtins.int
-    RELEASE_FIELD_NUMBER: _builtins.int
-    ERROR_FIELD_NUMBER: _builtins.int
     CATCHUP_WINDOW_FIELD_NUMBER: _builtins.int
     JITTER_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
-    PAUSED_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    CATCH_UP_FIELD_NUMBER: _builtins.int
+    MAX_CATCH_UP_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     LAST_RUN_TIME_FIELD_NUMBER: _builtins.int
     NEXT_RUN_TIME_FIELD_NUMBER: _builtins.int
@@ -119,52 +141,86 @@ class Schedule(_message.Message):
     RUN_COUNT_FIELD_NUMBER: _builtins.int
     SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
     MANAGED_BY_CONFIG_FIELD_NUMBER: _builtins.int
+    PAUSE_REASON_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    IN_WORDS_FIELD_NUMBER: _builtins.int
     schedule_id: _builtins.str
-    """caller-chosen, [a-z][a-z0-9-]{2,62}"""
+    """Caller-chosen, for good."""
     cron: _builtins.str
-    """five fields"""
+    """Five fields: minute, hour, day of month, month, day of week, as in cron. Where the clocks
+    change: a fixed hour that does not exist that day runs at the next instant that does, one
+    that comes twice runs the first time; an hour field that begins with * goes by elapsed time.
+    """
     time_zone: _builtins.str
-    """IANA, e.g. "Africa/Luanda"; default UTC"""
+    """IANA, e.g. "Africa/Luanda"; default UTC."""
     overlap: Global___OverlapPolicy.ValueType
     catch_up: Global___CatchUp.ValueType
     max_catch_up: _builtins.int
-    """with CATCH_UP_ALL; default 100"""
-    pause_reason: _builtins.str
-    release: _builtins.str
-    """that applied it, where managed_by_config"""
-    error: _builtins.str
-    """output only: why it cannot fire"""
+    """With CATCH_UP_ALL; default 100, at most 1,000."""
     paused: _builtins.bool
+    """All that follows is output only."""
     etag: _builtins.str
+    """another one after each change; in an update and a delete: must be this one"""
     last_job_id: _builtins.str
     run_count: _builtins.int
     skipped_count: _builtins.int
     managed_by_config: _builtins.bool
-    """from the checked-in schedule file: read-only here"""
+    """from a declared list: changed there only"""
+    pause_reason: _builtins.str
+    release: _builtins.str
+    """that applied it, where managed_by_config"""
+    error: _builtins.str
+    """why it cannot fire"""
+    owner: _builtins.str
+    """the declared list, e.g. "portaria_workers.schedules" """
+    state: Global___ScheduleState.ValueType
+    in_words: _builtins.str
+    """"every day at 02:00 in Africa/Luanda" """
     @_builtins.property
-    def interval(self) -> _duration_pb2.Duration: ...
+    def interval(self) -> _duration_pb2.Duration:
+        """1 s to 366 days, at multiples of it since start_time, else since 1970-01-01T00:00Z."""
+
     @_builtins.property
     def spec(self) -> _job_pb2.JobSpec:
-        """spec.options.start must be unset"""
+        """What each tick submits. No start, start_before_time or deadline: those are of one job."""
 
     @_builtins.property
     def catchup_window(self) -> _duration_pb2.Duration:
-        """Only ticks missed by less than this are made up; default 60 s."""
+        """Only ticks missed by less than this are made up; default 1 day, at most 7 days."""
 
     @_builtins.property
-    def jitter(self) -> _duration_pb2.Duration: ...
+    def jitter(self) -> _duration_pb2.Duration:
+        """Each run starts up to this much after its tick, at random; at most 1 h."""
+
     @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp: ...
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """No tick before it."""
+
     @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp: ...
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """No tick after it."""
+
     @_builtins.property
-    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """For people and lists; not those of its jobs, which are in spec."""
+
     @_builtins.property
     def last_run_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only."""
+        """its tick"""
 
     @_builtins.property
-    def next_run_time(self) -> _timestamp_pb2.Timestamp: ...
+    def next_run_time(self) -> _timestamp_pb2.Timestamp:
+        """of the next tick"""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -174,17 +230,14 @@ class Schedule(_message.Message):
         time_zone: _builtins.str = ...,
         spec: _job_pb2.JobSpec | None = ...,
         overlap: Global___OverlapPolicy.ValueType = ...,
-        catch_up: Global___CatchUp.ValueType = ...,
-        max_catch_up: _builtins.int = ...,
-        pause_reason: _builtins.str = ...,
-        release: _builtins.str = ...,
-        error: _builtins.str = ...,
         catchup_window: _duration_pb2.Duration | None = ...,
         jitter: _duration_pb2.Duration | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
-        paused: _builtins.bool = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        catch_up: Global___CatchUp.ValueType = ...,
+        max_catch_up: _builtins.int = ...,
+        paused: _builtins.bool = ...,
         etag: _builtins.str = ...,
         last_run_time: _timestamp_pb2.Timestamp | None = ...,
         next_run_time: _timestamp_pb2.Timestamp | None = ...,
@@ -192,10 +245,18 @@ class Schedule(_message.Message):
         run_count: _builtins.int = ...,
         skipped_count: _builtins.int = ...,
         managed_by_config: _builtins.bool = ...,
+        pause_reason: _builtins.str = ...,
+        release: _builtins.str = ...,
+        error: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___ScheduleState.ValueType = ...,
+        in_words: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["catchup_window", b"catchup_window", "cron", b"cron", "end_time", b"end_time", "interval", b"interval", "jitter", b"jitter", "last_run_time", b"last_run_time", "next_run_time", b"next_run_time", "spec", b"spec", "start_time", b"start_time", "when", b"when"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["catchup_window", b"catchup_window", "create_time", b"create_time", "cron", b"cron", "end_time", b"end_time", "interval", b"interval", "jitter", b"jitter", "last_run_time", b"last_run_time", "next_run_time", b"next_run_time", "spec", b"spec", "start_time", b"start_time", "update_time", b"update_time", "when", b"when"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up", b"catch_up", "catchup_window", b"catchup_window", "cron", b"cron", "end_time", b"end_time", "error", b"error", "etag", b"etag", "interval", b"interval", "jitter", b"jitter", "labels", b"labels", "last_job_id", b"last_job_id", "last_run_time", b"last_run_time", "managed_by_config", b"managed_by_config", "max_catch_up", b"max_catch_up", "next_run_time", b"next_run_time", "overlap", b"overlap", "pause_reason", b"pause_reason", "paused", b"paused", "release", b"release", "run_count", b"run_count", "schedule_id", b"schedule_id", "skipped_count", b"skipped_count", "spec", b"spec", "start_time", b"start_time", "time_zone", b"time_zone", "when", b"when"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up", b"catch_up", "catchup_window", b"catchup_window", "create_time", b"create_time", "cron", b"cron", "end_time", b"end_time", "error", b"error", "etag", b"etag", "in_words", b"in_words", "interval", b"interval", "jitter", b"jitter", "labels", b"labels", "last_job_id", b"last_job_id", "last_run_time", b"last_run_time", "managed_by_config", b"managed_by_config", "max_catch_up", b"max_catch_up", "next_run_time", b"next_run_time", "overlap", b"overlap", "owner", b"owner", "pause_reason", b"pause_reason", "paused", b"paused", "release", b"release", "run_count", b"run_count", "schedule_id", b"schedule_id", "skipped_count", b"skipped_count", "spec", b"spec", "start_time", b"start_time", "state", b"state", "time_zone", b"time_zone", "update_time", b"update_time", "when", b"when"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_when: _TypeAlias = _typing.Literal["cron", "interval"]  # noqa: Y015
     _WhichOneofArgType_when: _TypeAlias = _typing.Literal["when", b"when"]  # noqa: Y015
@@ -208,22 +269,20 @@ class CreateScheduleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEDULE_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
-    request_id: _builtins.str
     validate_only: _builtins.bool
+    """Checks it, answers it as it would be, writes nothing."""
     @_builtins.property
     def schedule(self) -> Global___Schedule: ...
     def __init__(
         self,
         *,
         schedule: Global___Schedule | None = ...,
-        request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "schedule", b"schedule", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,16 +293,22 @@ class CreateScheduleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEDULE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def schedule(self) -> Global___Schedule: ...
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is right and still worth a look, e.g. a fixed hour with any minute."""
+
     def __init__(
         self,
         *,
         schedule: Global___Schedule | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -296,8 +361,10 @@ class ListSchedulesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
+    """Default 100; more than 1,000 counts as 1,000."""
     page_token: _builtins.str
     domain: _builtins.str
+    """Only those whose jobs run there; a page may be short and still have a token."""
     def __init__(
         self,
         *,
@@ -344,10 +411,12 @@ class UpdateScheduleRequest(_message.Message):
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def schedule(self) -> Global___Schedule:
-        """schedule.etag set and stale -> ABORTED"""
+        """Its id says which; with an etag, only where it is still that one."""
 
     @_builtins.property
-    def update_mask(self) -> _field_mask_pb2.FieldMask: ...
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Fields of Schedule that are not output only; "when" stands for cron and interval. Empty: all."""
+
     def __init__(
         self,
         *,
@@ -367,16 +436,20 @@ class UpdateScheduleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEDULE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def schedule(self) -> Global___Schedule: ...
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
         schedule: Global___Schedule | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -508,6 +581,7 @@ class TriggerScheduleRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     schedule_id: _builtins.str
     request_id: _builtins.str
+    """As that of SubmitJob."""
     def __init__(
         self,
         *,
@@ -527,16 +601,20 @@ class TriggerScheduleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int
+    DEDUPLICATED_FIELD_NUMBER: _builtins.int
+    deduplicated: _builtins.bool
+    """an earlier call with this request_id had triggered it"""
     @_builtins.property
     def job(self) -> _job_pb2.Job: ...
     def __init__(
         self,
         *,
         job: _job_pb2.Job | None = ...,
+        deduplicated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deduplicated", b"deduplicated", "job", b"job"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -552,11 +630,15 @@ class PreviewScheduleRequest(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     schedule_id: _builtins.str
     count: _builtins.int
-    """default 10, at most 1,000"""
+    """Default 10."""
     @_builtins.property
-    def schedule(self) -> Global___Schedule: ...
+    def schedule(self) -> Global___Schedule:
+        """Only when and where it ticks is read: cron or interval, time_zone, start_time, end_time."""
+
     @_builtins.property
-    def after(self) -> _timestamp_pb2.Timestamp: ...
+    def after(self) -> _timestamp_pb2.Timestamp:
+        """Default now."""
+
     def __init__(
         self,
         *,
@@ -583,7 +665,6 @@ class PreviewScheduleResponse(_message.Message):
     IN_WORDS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     in_words: _builtins.str
-    """"every day at 02:00 in Africa/Luanda" """
     @_builtins.property
     def times(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]: ...
     @_builtins.property
@@ -635,14 +716,23 @@ class ListScheduleRunsResponse(_message.Message):
         STATE_FIELD_NUMBER: _builtins.int
         LATENESS_FIELD_NUMBER: _builtins.int
         SKIPPED_REASON_FIELD_NUMBER: _builtins.int
+        SKIPPED_FIELD_NUMBER: _builtins.int
         job_id: _builtins.str
         """empty where skipped"""
         state: _job_pb2.JobState.ValueType
+        """unspecified where skipped, or purged since"""
         skipped_reason: _builtins.str
+        """OVERLAP, MISSED, UNIQUE_KEY_HELD or OTHER_DEFINITION."""
+        skipped: _builtins.int
+        """how many ticks were skipped with it, itself included"""
         @_builtins.property
-        def tick(self) -> _timestamp_pb2.Timestamp: ...
+        def tick(self) -> _timestamp_pb2.Timestamp:
+            """of a run by hand, when it was triggered"""
+
         @_builtins.property
-        def lateness(self) -> _duration_pb2.Duration: ...
+        def lateness(self) -> _duration_pb2.Duration:
+            """from the tick until it was submitted or skipped"""
+
         def __init__(
             self,
             *,
@@ -651,10 +741,11 @@ class ListScheduleRunsResponse(_message.Message):
             state: _job_pb2.JobState.ValueType = ...,
             lateness: _duration_pb2.Duration | None = ...,
             skipped_reason: _builtins.str = ...,
+            skipped: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["lateness", b"lateness", "tick", b"tick"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "lateness", b"lateness", "skipped_reason", b"skipped_reason", "state", b"state", "tick", b"tick"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "lateness", b"lateness", "skipped", b"skipped", "skipped_reason", b"skipped_reason", "state", b"state", "tick", b"tick"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -675,3 +766,107 @@ class ListScheduleRunsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListScheduleRunsResponse: _TypeAlias = ListScheduleRunsResponse  # noqa: Y015
+
+@_typing.final
+class ApplySchedulesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    SCHEDULES_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    owner: _builtins.str
+    """The name of the list; schedules of others are left alone."""
+    release: _builtins.str
+    """A version, e.g. "2026.11.1": an older one changes nothing."""
+    validate_only: _builtins.bool
+    """Answers what would change, writes nothing."""
+    force: _builtins.bool
+    """Also where a newer release applied the list: a roll-back that is meant."""
+    @_builtins.property
+    def schedules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Schedule]: ...
+    def __init__(
+        self,
+        *,
+        owner: _builtins.str = ...,
+        release: _builtins.str = ...,
+        schedules: _abc.Iterable[Global___Schedule] | None = ...,
+        validate_only: _builtins.bool = ...,
+        force: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "owner", b"owner", "release", b"release", "schedules", b"schedules", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplySchedulesRequest: _TypeAlias = ApplySchedulesRequest  # noqa: Y015
+
+@_typing.final
+class ApplySchedulesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Action:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ApplySchedulesResponse._Action.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ACTION_UNSPECIFIED: ApplySchedulesResponse._Action.ValueType  # 0
+        ACTION_UNCHANGED: ApplySchedulesResponse._Action.ValueType  # 1
+        ACTION_ADDED: ApplySchedulesResponse._Action.ValueType  # 2
+        ACTION_CHANGED: ApplySchedulesResponse._Action.ValueType  # 3
+        ACTION_REMOVED: ApplySchedulesResponse._Action.ValueType  # 4
+
+    class Action(_Action, metaclass=_ActionEnumTypeWrapper): ...
+    ACTION_UNSPECIFIED: ApplySchedulesResponse.Action.ValueType  # 0
+    ACTION_UNCHANGED: ApplySchedulesResponse.Action.ValueType  # 1
+    ACTION_ADDED: ApplySchedulesResponse.Action.ValueType  # 2
+    ACTION_CHANGED: ApplySchedulesResponse.Action.ValueType  # 3
+    ACTION_REMOVED: ApplySchedulesResponse.Action.ValueType  # 4
+
+    @_typing.final
+    class Change(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SCHEDULE_ID_FIELD_NUMBER: _builtins.int
+        ACTION_FIELD_NUMBER: _builtins.int
+        IN_WORDS_FIELD_NUMBER: _builtins.int
+        WARNINGS_FIELD_NUMBER: _builtins.int
+        schedule_id: _builtins.str
+        action: Global___ApplySchedulesResponse.Action.ValueType
+        in_words: _builtins.str
+        @_builtins.property
+        def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+        def __init__(
+            self,
+            *,
+            schedule_id: _builtins.str = ...,
+            action: Global___ApplySchedulesResponse.Action.ValueType = ...,
+            in_words: _builtins.str = ...,
+            warnings: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "in_words", b"in_words", "schedule_id", b"schedule_id", "warnings", b"warnings"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApplySchedulesResponse.Change]:
+        """of all of the list, and of those that left it"""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___ApplySchedulesResponse.Change] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplySchedulesResponse: _TypeAlias = ApplySchedulesResponse  # noqa: Y015

@@ -322,10 +322,6 @@ WATCHES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"selector": {"created_after": Timestamp(seconds=1)}},
         {"selector.created_after": "NOT_SUPPORTED"},
     ),
-    "a schedule": (
-        {"selector": {"schedule_id": "nightly"}},
-        {"selector.schedule_id": "NOT_SUPPORTED"},
-    ),
     "an id that is none": (
         {"selector": {"job_ids": ["x"]}},
         {"selector.job_ids[0]": "FORMAT"},

@@ -331,7 +331,7 @@ BAD = {
     "five labels": (JobSelector(labels=dict.fromkeys("abcde", "1")), {
         "selector.labels": "TOO_MANY",
     }),
-    "a schedule": (JobSelector(schedule_id="s"), {"selector.schedule_id": "NOT_SUPPORTED"}),
+    "a schedule": (JobSelector(schedule_id="s" * 129), {"selector.schedule_id": "TOO_LONG"}),
     "the end before the beginning": (
         JobSelector(created_after={"seconds": 2}, created_before={"seconds": 1}),
         {"selector.created_before": "OUT_OF_RANGE"},

@@ -394,7 +394,7 @@ BAD = {
             selector=JobSelector(
                 job_ids=[CANARY],
                 workflow_id=CANARY * 12,
-                schedule_id=CANARY,
+                schedule_id=CANARY * 12,
                 types=[""],
                 domains=["Mail*"],
                 queues=["mail:urgent", "mail:(a+)+"],
@@ -410,7 +410,7 @@ BAD = {
             "view": "UNKNOWN",
             "selector.job_ids[0]": "FORMAT",
             "selector.workflow_id": "TOO_LONG",
-            "selector.schedule_id": "NOT_SUPPORTED",
+            "selector.schedule_id": "TOO_LONG",
             "selector.types[0]": "REQUIRED",
             "selector.domains[0]": "FORMAT",
             "selector.queues[0]": "FORMAT",

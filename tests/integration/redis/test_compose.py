@@ -20,6 +20,7 @@ PASSWORDS = {
     "REDIS_PASSWORD": "0a1b",
     "REDIS_DOOR_PASSWORD": "2c3d",
     "REDIS_WORKER_PASSWORD": "4e5f",
+    "REDIS_SCHEDULER_PASSWORD": "6a7b",
 }
 
 
@@ -46,12 +47,13 @@ def test_redis_starts_with_its_users_and_its_durability(
     eventually(operator.ping, 5, ignoring=(RedisError,))
     assert _client(port, "door", "2c3d").ping()
     assert _client(port, "worker", "4e5f").ping()
-    for user in ("default", "door", "worker"):
+    assert _client(port, "scheduler", "6a7b").ping()
+    for user in ("default", "door", "worker", "scheduler"):
         with pytest.raises(AuthenticationError):
             _client(port, user, "wrong").ping()
     with pytest.raises(AuthenticationError):
         connect(f"redis://127.0.0.1:{port}/0").ping()
-    assert operator.acl_users() == ["default", "door", "worker"]
+    assert operator.acl_users() == ["default", "door", "scheduler", "worker"]
     durability: Any = operator.config_get("appendfsync")
     assert durability == {"appendfsync": "always"}
     seen = [" ".join(each.cmdline()) for each in process.descendants()]

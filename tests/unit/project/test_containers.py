@@ -19,9 +19,14 @@ GIVEN = {
     "REDIS_PASSWORD": "hunter2",
     "REDIS_DOOR_PASSWORD": "hunter3",
     "REDIS_WORKER_PASSWORD": "hunter4",
+    "REDIS_SCHEDULER_PASSWORD": "hunter5",
     "PORTARIA_SMTP_URL": "smtp://smtp:2525",
 }
-REDIS_USERS = {"door": "door:hunter3", "worker-mail": "worker:hunter4"}
+REDIS_USERS = {
+    "door": "door:hunter3",
+    "worker-mail": "worker:hunter4",
+    "scheduler": "scheduler:hunter5",
+}
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(TOP / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}

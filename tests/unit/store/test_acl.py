@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -10,15 +11,20 @@ import pytest
 
 import portaria
 from portaria.store import keys
-from portaria.store.scripts import NAMES
+from portaria.store.scripts import BETWEEN, NAMES
 
 HOME = Path(portaria.__file__).parent
 ACL = HOME / "store" / "acl" / "portaria.acl"
 RULES = {line.split()[1]: line.split()[2:] for line in ACL.read_text().splitlines()}
 
-CALLERS = {"door": "frontdoor/*.py", "worker": "runtime/*.py"}
-OF_DOOR = {"submit", "batch", "cancel", "delete", "update", "pause", "clear"}
-SCRIPTS = {"door": OF_DOOR, "worker": set(NAMES) - OF_DOOR}
+CALLERS = {"door": "frontdoor/*.py", "worker": "runtime/*.py", "scheduler": "scheduler/*.py"}
+OF_DOOR = {"submit", "batch", "cancel", "delete", "update", "pause", "clear", "schedule", "tick"}
+OF_ALL = {"reap", "promote", "expire", "purge", "tidy", "settle", "audit"}
+SCRIPTS = {
+    "door": OF_DOOR,
+    "worker": set(NAMES) - OF_DOOR,
+    "scheduler": OF_ALL | {"schedule", "tick"},
+}
 SENDERS = {
     "door": (
         "store/aio.py",
@@ -29,9 +35,17 @@ SENDERS = {
         "store/walking.py",
         "store/types.py",
         "store/workers.py",
+        "store/schedule_records.py",
         "frontdoor/*.py",
     ),
     "worker": ("store/sync.py", "store/types.py", "runtime/*.py"),
+    "scheduler": (
+        "store/sync.py",
+        "store/types.py",
+        "store/schedule_records.py",
+        "store/schedulers.py",
+        "scheduler/*.py",
+    ),
 }
 """Who sends commands beside scripts."""
 
@@ -43,6 +57,7 @@ BY_LIBRARIES = {
     # RQ's registration of workers, and the look of `portaria up` at it.
     | {"client|setname", "client|list", "hexists", "srem", "smembers", "expire"}
     | {"subscribe", "unsubscribe"},
+    "scheduler": HANDSHAKE | {"subscribe", "unsubscribe"},
 }
 REFUSED_ON_PURPOSE = {"config_get"}
 """CONFIG GET shows passwords: without it, the durability of Redis is said to be unknown."""
@@ -55,9 +70,14 @@ def lua(name: str) -> str:
     return "\n".join(line for line in lines if not line.lstrip().startswith("--"))
 
 
+def files_of(names: Iterable[str]) -> set[str]:
+    """The files of some scripts, those that they share included."""
+    return {"prelude", *names, *(part for name in names for part in BETWEEN.get(name, ()))}
+
+
 def commands_of_scripts(user: str) -> set[str]:
     """What the scripts of a user send, the prelude included."""
-    text = "".join(lua(name) for name in ("prelude", *SCRIPTS[user]))
+    text = "".join(map(lua, files_of(SCRIPTS[user])))
     words = re.findall(r"\b(?:p?call\(|mend\(\w+, )'([A-Z]+)'", text)
     return {word.lower() for word in words}
 
@@ -100,8 +120,9 @@ def test_a_user_reaches_the_keys_that_its_code_uses(user: str) -> None:
     """Those of the keys module, and those that scripts build themselves."""
     patterns = [rule[1:] for rule in RULES[user] if rule.startswith("~")]
 
-    text = "".join(lua(name) for name in ("prelude", *SCRIPTS[user]))
-    text = text.replace("'rq:pubsub:'", "")  # a channel
+    text = "".join(map(lua, files_of(SCRIPTS[user])))
+    for channel in ("'rq:pubsub:'", "'portaria:wake'"):
+        text = text.replace(channel, "")
     built = {word + "x" for word in re.findall(r"'((?:rq|portaria):[\w:]+)'", text)}
     ours = {value for name, value in vars(keys).items() if name.isupper()}
     made = {keys.job("x"), keys.queue("x"), keys.request("n", "r"), keys.unique("n", "t", "k"),

@@ -9,15 +9,16 @@ from importlib.resources import files
 import pytest
 
 from portaria.store import keys
-from portaria.store.scripts import NAMES, script
+from portaria.store.scripts import BETWEEN, NAMES, script
 
 LUA = files("portaria.store").joinpath("lua")
 SOURCES = sorted(each.name for each in LUA.iterdir() if each.name.endswith(".lua"))
 
 
 def test_every_file_is_a_script() -> None:
-    """Beside the prelude, which is a part of each."""
-    assert sorted(f"{name}.lua" for name in (*NAMES, "prelude")) == SOURCES
+    """Beside the prelude, which is a part of each, and what some share."""
+    parts = {part for parts in BETWEEN.values() for part in parts}
+    assert sorted(f"{name}.lua" for name in (*NAMES, "prelude", *parts)) == SOURCES
 
 
 @pytest.mark.parametrize("name", NAMES)

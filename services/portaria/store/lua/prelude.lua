@@ -20,7 +20,7 @@
 --                                      x{number}: "same ID" | "held ID" where its key was held
 -- portaria:batches            zset     id of a batch -> milliseconds of the next look at it
 -- portaria:index:{namespace}[:{kind}:{value}]   zset   ids, by name (so by age); kinds are type,
---                                      workflow and label
+--                                      workflow, label and schedule
 -- rq:finished|failed|canceled|scheduled:{queue}   zset, for RQ's tools to look at
 
 local call = redis.call
@@ -107,6 +107,12 @@ local function wake(queue, count)
   end
 end
 
+-- A job waits for its moment. Where that is the next one of all, schedulers sleep no longer.
+local function await(id, due)
+  call('ZADD', 'portaria:due', int(due), id)
+  if call('ZRANGE', 'portaria:due', 0, 0)[1] == id then call('PUBLISH', 'portaria:wake', '') end
+end
+
 -- Where a job is found by what never changes of it.
 local function indexes(tag)
   local job_type, namespace, workflow, labels =
@@ -119,6 +125,8 @@ local function indexes(tag)
       found[#found + 1] = base .. ':label:' .. label
     end
   end
+  local schedule = string.match(tag, ' @(%S+)')
+  if schedule then found[#found + 1] = base .. ':schedule:' .. schedule end
   return found
 end
 
@@ -378,7 +386,7 @@ local function place_all(namespace, jobs)
     limit(id, job.before, job.deadline)
     if waits then
       call('ZADD', 'rq:scheduled:' .. job.queue, job.due / 1000 + FAR, id)
-      call('ZADD', 'portaria:due', int(job.due), id)
+      await(id, job.due)
     end
     collect(pushes, job.queue, not waits and id or nil)
   end

@@ -122,7 +122,7 @@ for i = 0, FINISHED - 1 do
         local state = job.state == 'CANCELLING' and 'CANCELLED' or 'FAILED'
         finish(id, member, job, queue, state, WORKER, fields)
       else
-        call('ZADD', KEYS[2], int(due), id)
+        await(id, due)
         local cursor = tell(id, 'RETRYING', job.attempt, job.state, WORKER, int(due), job.tag)
         call('ZADD', 'rq:scheduled:' .. queue, due / 1000 + FAR, id)
         call('HSET', 'rq:job:' .. id, 'status', 'scheduled', 'state', 'RETRYING', 'hold', '',

@@ -24,7 +24,7 @@ call('SADD', 'rq:queues', 'rq:queue:' .. queue)
 -- RQ's registry of the old queue is cleared before the job's `origin` names the new one, and that
 -- of the new one is written after it: purge looks into that of `origin` only.
 if job.state == 'PENDING' and due > now then
-  call('ZADD', KEYS[2], int(due), id)
+  await(id, due)
   local cursor = tell(id, 'SCHEDULED', job.attempt, 'PENDING', '-', int(due), tag)
   call('HSET', KEYS[1], 'status', 'scheduled', 'state', 'SCHEDULED', 'origin', queue, 'tag', tag,
     'due', int(due), 'cursor', cursor, 'parked', '')
@@ -44,7 +44,7 @@ elseif job.state == 'PENDING' then
 else
   local moment = due >= 0 and due or tonumber(call('HGET', KEYS[1], 'due'))
   if moved then call('ZREM', 'rq:scheduled:' .. job.queue, id) end
-  call('ZADD', KEYS[2], int(moment), id)
+  await(id, moment)
   call('HSET', KEYS[1], 'origin', queue, 'tag', tag, 'due', int(moment))
   call('ZADD', 'rq:scheduled:' .. queue, moment / 1000 + FAR, id)
 end

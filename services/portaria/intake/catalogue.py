@@ -1,14 +1,12 @@
-"""The job types and façades that this door serves: read from files, never from imported code."""
+"""The job types and façades that are served: read from files, never from imported code."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
 
 from portaria.admission.defaults import defaults_of
 from portaria.admission.rules import Rules
@@ -17,14 +15,14 @@ from portaria.core.job_type import JobTypes, is_job_type, job_type_from, submitt
 from portaria.core.type_files import Files
 from portaria.core.type_merge import merge
 from portaria.core.type_pool import platform_files, pool_of, with_imports
-from portaria.frontdoor.terms import Terms, terms
+from portaria.intake.terms import Terms, terms
 from portaria.logs import logger
 from portaria.v1.job_pb2 import SubmitOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a door serves at one moment."""
+    """What is served at one moment."""
 
     pool: DescriptorPool
     files: Files = field(default_factory=dict)
@@ -52,10 +50,12 @@ class Served:
 class Catalogue:
     """What is served now, in `served`; another one replaces it whole, between two calls."""
 
-    def __init__(self, own: Files) -> None:
-        """`own` are the files of what this door imported. Raises ConfigurationError."""
-        beside = with_imports((health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR))
-        self._base = platform_files() | beside
+    def __init__(self, own: Files, *, beside: Iterable[FileDescriptor] = ()) -> None:
+        """`own` are the files of what this process imported, `beside` those of other services.
+
+        Raises ConfigurationError.
+        """
+        self._base = platform_files() | with_imports(beside)
         self._faults: list[str] = []
         self.is_complete = False
         """Whether the registry was read: before, a type that is unknown may be a good one."""

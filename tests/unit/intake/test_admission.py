@@ -10,8 +10,8 @@ from portaria.admission.rules import Rules
 from portaria.admission.unsupported import REFUSED
 from portaria.core.errors import InvalidRequest
 from portaria.core.seal import KeyRing
-from portaria.frontdoor.admission import Admission, Admitted
-from portaria.frontdoor.catalogue import Catalogue
+from portaria.intake.admission import Admission, Admitted
+from portaria.intake.catalogue import Catalogue
 from portaria.jobs.discovery import load_files
 from portaria.v1.job_pb2 import SubmitOptions
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest

@@ -16,8 +16,8 @@ from portaria.core.errors import InvalidRequest, StoreUnavailable, Violation
 from portaria.core.ids import new_job_id
 from portaria.core.job_type import TYPE_URL_PREFIX, JobType
 from portaria.core.seal import KeyRing
-from portaria.frontdoor.catalogue import Catalogue
-from portaria.frontdoor.terms import Terms, terms
+from portaria.intake.catalogue import Catalogue
+from portaria.intake.terms import Terms, terms
 from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.store import Submission
 from portaria.v1.job_pb2 import JobSpec, SubmitOptions
@@ -73,7 +73,9 @@ class Admission:
             wrong += unsupported_options(options, job_type)
         if wrong or job_type is None or payload is None:
             raise InvalidRequest([names.translate(each) for each in wrong])
-        return self._submission(request, job_type, payload)
+        prepared = self._prepared(request.spec, job_type, payload)
+        submission = self.submission(prepared, request_id=request.request_id)
+        return Admitted(submission, job_type, prepared.spec.options, ANONYMOUS)
 
     def admit_spec(self, spec: JobSpec) -> Prepared | list[Violation]:
         """As `admit`, for one of several: answers what is wrong, as of a SubmitJobRequest."""
@@ -99,14 +101,29 @@ class Admission:
             return None, None, [unknown_type(spec.payload.type_url, served.types.names())]
         return job_type, *read_payload(spec.payload, job_type, served.rules)
 
-    def envelope(self, prepared: Prepared, job_id: str) -> bytes:
+    def submission(
+        self, prepared: Prepared, *, request_id: str, caller: str = ANONYMOUS, schedule_id: str = ""
+    ) -> Submission:
+        """A new job of this spec, as the store takes it."""
+        job_id = new_job_id()
+        return Submission(
+            namespace=self._namespace,
+            request_id=request_id,
+            content_hash=prepared.content_hash,
+            job_id=job_id,
+            envelope=self.envelope(prepared, job_id, caller),
+            schedule_id=schedule_id,
+            **self._terms(prepared),
+        )
+
+    def envelope(self, prepared: Prepared, job_id: str, caller: str = ANONYMOUS) -> bytes:
         """What a worker opens: all of the job, sealed with the key of its domain."""
         domain = prepared.job_type.domain
         envelope = Envelope(
             namespace=self._namespace,
             job_id=job_id,
             domain=domain,
-            caller=ANONYMOUS,
+            caller=caller,
             spec=prepared.spec,
             effect=prepared.job_type.effect,
         )
@@ -130,21 +147,6 @@ class Admission:
         if prepared.is_plain:
             return self._catalogue.served.terms[prepared.job_type.name]
         return terms(prepared.spec.options, prepared.job_type)
-
-    def _submission(
-        self, request: SubmitJobRequest, job_type: JobType, payload: Message
-    ) -> Admitted:
-        prepared = self._prepared(request.spec, job_type, payload)
-        options, job_id = request.spec.options, new_job_id()
-        submission = Submission(
-            namespace=self._namespace,
-            request_id=request.request_id,
-            content_hash=prepared.content_hash,
-            job_id=job_id,
-            envelope=self.envelope(prepared, job_id),
-            **self._terms(prepared),
-        )
-        return Admitted(submission, job_type, options, ANONYMOUS)
 
 
 def _content_hash(name: str, content: bytes, spec: JobSpec) -> str:

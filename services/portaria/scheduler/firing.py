@@ -1,0 +1,202 @@
+"""Each tick that is due becomes one step: a job, or a tick that is passed over."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from portaria.core.clock import from_milliseconds, to_milliseconds
+from portaria.core.errors import PortariaError
+from portaria.core.recurrence import Recurrence
+from portaria.intake.admission import Admission, Prepared
+from portaria.logs import logger
+from portaria.schedules.catching_up import catch_up
+from portaria.schedules.checking import recurrence_of
+from portaria.schedules.definitions import Definitions
+from portaria.store import Store, Submission
+from portaria.store.calls import Call
+from portaria.store.schedule_records import Name, ScheduleRecord, read_due, read_schedules
+from portaria.store.schedules import Tick, Ticked, fault, remove, tick
+from portaria.v1.job_pb2 import JobSpec
+from portaria.v1.schedules_service_pb2 import OVERLAP_POLICY_ALLOW, Schedule
+
+MOST = 500
+"""Schedules that are read at once."""
+_TOGETHER = 50
+"""Steps that are sent at once: others wait no longer than these take."""
+_AGAIN = 10.0
+"""Seconds until one that cannot fire is looked at again; until then its ticks wait."""
+
+
+class CannotFire(PortariaError):
+    """Nothing is written of the tick: it is due until the schedule is mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A definition that was opened; good as long as its revision is."""
+
+    revision: str
+    schedule: Schedule
+    recurrence: Recurrence
+    created_by: str
+
+
+class Firing:
+    """Fires what is due. One for each scheduler; any number may run side by side."""
+
+    def __init__(
+        self,
+        store: Store,
+        admission: Admission,
+        definitions: Definitions,
+        *,
+        ahead: timedelta = timedelta(0),
+    ) -> None:
+        """`ahead` is how far its clock is ahead of that of Redis; for tests."""
+        self._store = store
+        self._admission = admission
+        self._definitions = definitions
+        self._ahead_ms = ahead // timedelta(milliseconds=1)
+        self._known: dict[Name, Known] = {}
+        self._resting: dict[Name, float] = {}
+        self._log = logger()
+
+    def wake(self) -> None:
+        """Something changed: what could not fire is looked at again."""
+        self._resting.clear()
+
+    def fire(self) -> float | None:
+        """Fires all that is due; answers the seconds until the next tick, None where there is none.
+
+        Raises StoreUnavailable and StoreFull: what was not written then is due still.
+        """
+        self._revive()
+        most = MOST + len(self._resting)
+        due = read_due(self._store.redis, most=most, ahead_ms=self._ahead_ms)
+        ready = [(name, moment) for name, moment in due.ticks if name not in self._resting]
+        records = read_schedules(self._store.redis, [name for name, _ in ready])
+        steps: list[Call[Ticked]] = []
+        for (name, moment), record in zip(ready, records, strict=True):
+            steps += self._steps(name, record, moment, due.now_ms)
+        for start in range(0, len(steps), _TOGETHER):
+            self._store.run_many(steps[start : start + _TOGETHER])
+        if len(due.ticks) == most:
+            return 0.0
+        return max(0, due.next_ms - due.now_ms) / 1000 if due.next_ms else None
+
+    def _revive(self) -> None:
+        now = time.monotonic()
+        self._resting = {name: until for name, until in self._resting.items() if until > now}
+
+    def _steps(
+        self, name: Name, record: ScheduleRecord | None, moment_ms: int, now_ms: int
+    ) -> list[Call[Ticked]]:
+        if record is None:
+            self._store.run(remove(*name))  # what a fault left of it
+            return []
+        if record.next_ms != moment_ms or record.paused:
+            return []  # somebody was faster
+        try:
+            known = self._open(record)
+            return [tick(step) for step in self._plan(record, known, moment_ms, now_ms)]
+        except CannotFire as error:
+            self._rest(name, record, error.message)
+        except PortariaError:
+            raise
+        except Exception:
+            # One schedule must never stop the others.
+            self._log.exception("a schedule cannot fire", schedule_id=record.schedule_id)
+            self._rest(name, record, "a fault of the scheduler, see its log")
+        return []
+
+    def _rest(self, name: Name, record: ScheduleRecord, why: str) -> None:
+        self._resting[name] = time.monotonic() + _AGAIN
+        if record.error != why:
+            self._log.error("a schedule cannot fire", schedule_id=record.schedule_id, why=why)
+            self._store.run(fault(*name, record.revision, why))
+
+    def _open(self, record: ScheduleRecord) -> Known:
+        name = (record.namespace, record.schedule_id)
+        known = self._known.get(name)
+        if known is None or known.revision != record.revision:
+            try:
+                definition = self._definitions.read(record)
+            except PortariaError as error:
+                raise CannotFire(error.message) from None
+            recurrence = recurrence_of(definition.schedule)
+            if isinstance(recurrence, list):
+                first = recurrence[0]
+                raise CannotFire(f"{first.field}: {first.description}")
+            known = Known(record.revision, definition.schedule, recurrence, definition.created_by)
+            self._known[name] = known
+        return known
+
+    def _plan(
+        self, record: ScheduleRecord, known: Known, moment_ms: int, now_ms: int
+    ) -> Iterator[Tick]:
+        schedule = known.schedule
+        due = catch_up(
+            schedule, known.recurrence, from_milliseconds(moment_ms), from_milliseconds(now_ms)
+        )
+        following = to_milliseconds(due.following) if due.following else 0
+        head = Tick(
+            namespace=record.namespace,
+            schedule_id=record.schedule_id,
+            revision=record.revision,
+            seen_ms=moment_ms,
+            tick_ms=to_milliseconds(due.last),
+            next_ms=following,
+            is_alone=schedule.overlap != OVERLAP_POLICY_ALLOW,
+            passed=due.passed,
+            reason="MISSED" if due.passed else "-",
+        )
+        if not due.ticks:
+            yield replace(head, passed=due.passed - 1)
+            return
+        prepared = self._prepare(schedule)
+        moments = [*map(to_milliseconds, due.ticks), following]
+        for number, tick_ms in enumerate(moments[:-1]):
+            step = replace(
+                head,
+                tick_ms=tick_ms,
+                next_ms=moments[number + 1],
+                submission=self._submission(record, known, prepared, tick_ms),
+            )
+            yield step
+            # What follows stands on this one.
+            head = replace(head, seen_ms=moments[number + 1], passed=0, reason="-")
+
+    def _prepare(self, schedule: Schedule) -> Prepared:
+        spec = JobSpec()
+        spec.CopyFrom(schedule.spec)
+        prepared = self._admission.admit_spec(spec)
+        if isinstance(prepared, list):
+            first = prepared[0]
+            raise CannotFire(f"{first.field}: {first.description}")
+        return prepared
+
+    def _submission(
+        self, record: ScheduleRecord, known: Known, prepared: Prepared, tick_ms: int
+    ) -> Submission:
+        submission = self._admission.submission(
+            prepared,
+            request_id="",  # the record of the tick stands for it
+            caller=known.created_by,
+            schedule_id=record.schedule_id,
+        )
+        late_ms = _jitter_ms(known.schedule, tick_ms)
+        return replace(submission, run_at_ms=tick_ms + late_ms) if late_ms else submission
+
+
+def _jitter_ms(schedule: Schedule, tick_ms: int) -> int:
+    """The same for every scheduler, another one for every tick."""
+    widest = schedule.jitter.ToMilliseconds()
+    if widest <= 0:
+        return 0
+    word = f"{schedule.schedule_id} {tick_ms}".encode()
+    draw = int.from_bytes(hashlib.blake2b(word, digest_size=8).digest(), "big")
+    return draw % (widest + 1)

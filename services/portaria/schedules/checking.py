@@ -1,0 +1,148 @@
+"""From a schedule as somebody wrote it to one in which nothing is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from portaria.admission.names import below
+from portaria.admission.rules import Rules
+from portaria.admission.times import is_moment
+from portaria.core.errors import InvalidRequest, Violation
+from portaria.core.recurrence import Recurrence, read_recurrence
+from portaria.intake.admission import Admission, Prepared
+from portaria.v1.job_pb2 import JobSpec
+from portaria.v1.schedules_service_pb2 import Schedule
+
+WRITTEN = (
+    "schedule_id", "cron", "interval", "time_zone", "spec", "overlap", "catchup_window", "jitter",
+    "start_time", "end_time", "labels", "catch_up", "max_catch_up",
+)  # fmt: skip
+"""The fields that callers write; the others are output only."""
+_OF_ONE_JOB = ("run_time", "delay", "start_before_time", "deadline")
+_NANOS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A schedule in which nothing is wrong."""
+
+    schedule: Schedule
+    """What was written of it."""
+    recurrence: Recurrence
+    prepared: Prepared
+    """What each tick submits."""
+    content_hash: str
+    """Equal for equal content."""
+
+
+class Checker:
+    """Checks schedules against the job types that are served."""
+
+    def __init__(self, admission: Admission, rules: Rules) -> None:
+        self._admission = admission
+        self._rules = rules
+        rules.warm_up(Schedule())
+
+    def check(self, given: Schedule, *, field: str = "schedule") -> Checked:
+        """Raises InvalidRequest with every violation, their paths below `field`."""
+        checked = self.judge(given, field=field)
+        if isinstance(checked, list):
+            raise InvalidRequest(checked)
+        return checked
+
+    def judge(self, given: Schedule, *, field: str = "schedule") -> Checked | list[Violation]:
+        """As `check`, for one of several."""
+        schedule = written(given)
+        wrong = self._rules.check(schedule)
+        said = {each.field for each in wrong}
+        recurrence = recurrence_of(schedule)
+        if isinstance(recurrence, list):
+            wrong += [each for each in recurrence if each.field not in said]
+        prepared = self._prepared(schedule.spec)
+        if isinstance(prepared, list):
+            # The rules of a schedule hold for its spec, too.
+            wrong += [each for each in prepared if each.field not in said]
+        wrong += _of_one_job(schedule.spec)
+        if wrong or isinstance(recurrence, list) or isinstance(prepared, list):
+            return [below(field, each) for each in wrong]
+        # Equal content, equal bytes; what the job type leaves open is filled in at each tick.
+        schedule.spec.payload.CopyFrom(prepared.spec.payload)
+        content = schedule.SerializeToString(deterministic=True)
+        content_hash = hashlib.blake2b(content, digest_size=16).hexdigest()
+        return Checked(schedule, recurrence, prepared, content_hash)
+
+    def _prepared(self, spec: JobSpec) -> Prepared | list[Violation]:
+        copy = JobSpec()
+        copy.CopyFrom(spec)
+        prepared = self._admission.admit_spec(copy)
+        if isinstance(prepared, list):
+            return [below("spec", _unspecific(each)) for each in prepared]
+        return prepared
+
+
+def written(given: Schedule) -> Schedule:
+    """What callers write of a schedule, without what is output only."""
+    schedule = Schedule()
+    schedule.CopyFrom(given)
+    for field in Schedule.DESCRIPTOR.fields:
+        if field.name not in WRITTEN:
+            schedule.ClearField(field.name)  # type: ignore[arg-type] # a name of its own
+    return schedule
+
+
+def recurrence_of(schedule: Schedule) -> Recurrence | list[Violation]:
+    """When it ticks, or what is wrong with that."""
+    wrong = [
+        Violation(name, "OUT_OF_RANGE", "is not a moment between the years 1 and 9999")
+        for name in ("start_time", "end_time")
+        if schedule.HasField(name) and not is_moment(getattr(schedule, name))
+    ]
+    kind = schedule.WhichOneof("when")
+    if kind is None:
+        wrong.append(Violation("when", "REQUIRED", "is required: cron or interval"))
+    interval = _span(schedule.interval) if kind == "interval" else None
+    if kind == "interval" and interval is None:
+        wrong.append(Violation("interval", "OUT_OF_RANGE", "must be 1 s to 366 days"))
+    if wrong:
+        return wrong
+    return read_recurrence(
+        cron=schedule.cron if kind == "cron" else "",
+        interval=interval,
+        time_zone=schedule.time_zone,
+        start=_moment(schedule, "start_time"),
+        end=_moment(schedule, "end_time"),
+    )
+
+
+def _of_one_job(spec: JobSpec) -> Iterator[Violation]:
+    for name in _OF_ONE_JOB:
+        if spec.options.HasField(name):  # type: ignore[arg-type] # one of its names
+            text = "is of one job: a schedule's come again and again"
+            yield Violation(f"spec.options.{name}", "NOT_SUPPORTED", text)
+
+
+def _unspecific(wrong: Violation) -> Violation:
+    """With its path from the spec."""
+    field = wrong.field.removeprefix("spec.").removeprefix("spec")
+    return Violation(field, wrong.reason, wrong.description, wrong.suggestions)
+
+
+def _moment(schedule: Schedule, name: str) -> datetime | None:
+    if not schedule.HasField(name):  # type: ignore[arg-type] # one of its names
+        return None
+    moment: Timestamp = getattr(schedule, name)
+    return moment.ToDatetime(UTC)
+
+
+def _span(given: Duration) -> timedelta | None:
+    """None for what no interval can be."""
+    nanos = given.seconds * _NANOS + given.nanos
+    if not 0 < nanos <= 400 * 86_400 * _NANOS or nanos % 1000:
+        return None
+    return timedelta(microseconds=nanos // 1000)
