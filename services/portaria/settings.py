@@ -72,7 +72,9 @@ class Settings(BaseModel):
     reflection: bool = True
     """Whether the door answers gRPC reflection."""
     tls_cert_file: Path | None = None
-    """The door's certificate, with its chain (PEM): the door speaks TLS then, and nothing else."""
+    """The door's certificate, with its chain (PEM): the door speaks TLS then, and nothing else.
+    Read once, when the door starts, with the two below: to renew a certificate, restart the door.
+    """
     tls_key_file: Path | None = None
     """The key to it."""
     tls_client_ca_file: Path | None = None

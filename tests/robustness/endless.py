@@ -5,33 +5,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from acme_jobs.lab.v1.lab_pb2 import Noop
 from portaria.client import Client
-from robustness.watch_load import LABELS, current
+from robustness.crowd import Crowd
+from robustness.watch_load import LABELS, journal
 from robustness.watched import Watch, sight_of
 
 _CALL = timedelta(seconds=30)
 
 
-class EndlessWatchers:
+class EndlessWatchers(Crowd):
     """From a first job on, that none of the others comes before, to a last one."""
 
     def __init__(self, names: Sequence[str], addresses: Sequence[str]) -> None:
-        self._clients = [Client(address, timeout=_CALL) for address in addresses]
+        clients = [Client(address, timeout=_CALL) for address in addresses]
         self._lock = threading.Lock()
-        first = self._clients[0].submit(Noop(), labels=LABELS)
+        first = clients[0].submit(Noop(), labels=LABELS)
         assert first.submitted is not None
         cursor = first.submitted.cursor
         self._own = [first.id]
         self._last = ""
-        self.watches = [Watch(f"endless {n}", (), cursor=cursor, door=n) for n in names]
-        self._threads = [
-            threading.Thread(target=self._run, args=pair, name=pair[1].name, daemon=True)
-            for pair in zip(self._clients, self.watches, strict=True)
-        ]
-        for thread in self._threads:
-            thread.start()
+        watches = [Watch(f"endless {n}", (), cursor=cursor, door=n) for n in names]
+        pairs = zip(clients, watches, strict=True)
+        super().__init__([partial(self._run, *pair) for pair in pairs], clients)
+        self.watches = watches
+        self.start()
 
     def stop(self, others: Sequence[str]) -> None:
         """They end with a last job, now that all the others, which are told here, have ended."""
@@ -41,28 +41,13 @@ class EndlessWatchers:
         for watch in self.watches:
             watch.job_ids = [*self._own, *others]
 
-    @property
-    def is_done(self) -> bool:
-        """Whether all have come to their end."""
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def close(self) -> None:
-        """Ends what is left."""
-        for client in self._clients:
-            client.close()
-        for thread in self._threads:
-            thread.join(10)
-
     def _run(self, client: Client, watch: Watch) -> None:
-        current.set(watch)
-        try:
+        with journal(watch):
             for event in client.watch(cursor=watch.cursor, labels=LABELS):
                 watch.seen.append(sight_of(event))
                 if event.done and self._is_last(event.job_id):
                     watch.is_over = True
                     return
-        except Exception as error:
-            watch.error = f"{type(error).__name__}: {error}"
 
     def _is_last(self, job_id: str) -> bool:
         with self._lock:

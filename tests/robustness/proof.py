@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -107,7 +107,7 @@ class _Run:
             "seconds harmed": round(harmed - started, 1),
             "seconds until the last job was done": round(rested - harmed, 1),
         }
-        return Report(report.seed, report.events, figures, report.checks, evidence)
+        return replace(report, figures=figures)
 
     def _harm(self) -> list[Strike]:
         plan, system = self._plan, self._system

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,46 +15,29 @@ from robustness.jobs import check_jobs
 from robustness.orphans import check_orphans, orphans
 from robustness.prefetch import ambushes, check_prefetch, held_with_others, reliefs
 from robustness.schedule import Event
+from robustness.verdict import Figures, Verdict
 from robustness.workload import KINDS
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Verdict):
     """The outcome of one run."""
 
-    seed: int
     events: Sequence[Event]
-    figures: Mapping[str, float | int | str]
-    checks: Sequence[Check]
     evidence: Evidence
-
-    @property
-    def violations(self) -> list[Check]:
-        """The claims that did not hold."""
-        return [check for check in self.checks if check.faults]
-
-    def __str__(self) -> str:
-        figures = [f"     {name}: {value}" for name, value in self.figures.items()]
-        verdict = f"{len(self.violations)} of {len(self.checks)} claims do not hold"
-        return "\n".join([f"seed {self.seed}", *figures, *map(str, self.checks), verdict])
 
     def write(self, path: Path) -> None:
         """Writes it as JSON, with the stories of the jobs that faults name."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         lives, blows = self.evidence.lives, recovery.met(self.evidence)
         unexplained = recovery.unexplained_reruns(self.evidence, blows)
-        faults = (fault for check in self.checks for fault in check.faults)
-        text = " ".join([*faults, *unexplained])
-        body = {
-            "seed": self.seed,
-            "figures": self.figures,
-            "checks": {check.name: list(check.faults) for check in self.checks},
-            "runs broken off by no blow": unexplained,
-            "schedule": [asdict(event) for event in self.events],
-            "strikes": [asdict(strike) for strike in self.evidence.strikes],
-            "stories": {i: [asdict(c) for c in lives[i]] for i in lives if i in text},
-        }
-        path.write_text(json.dumps(body, indent=1) + "\n")
+        text = " ".join([self.faults, *unexplained])
+        self.save(
+            path,
+            **{"runs broken off by no blow": unexplained},
+            schedule=[asdict(event) for event in self.events],
+            strikes=[asdict(strike) for strike in self.evidence.strikes],
+            stories={i: [asdict(c) for c in lives[i]] for i in lives if i in text},
+        )
 
 
 def judge(seed: int, events: Sequence[Event], evidence: Evidence) -> Report:
@@ -72,10 +54,10 @@ def judge(seed: int, events: Sequence[Event], evidence: Evidence) -> Report:
             recovery.slow_recoveries(evidence),
         ),
     ]
-    return Report(seed, events, _figures(evidence), checks, evidence)
+    return Report(seed, _figures(evidence), checks, events, evidence)
 
 
-def _figures(evidence: Evidence) -> dict[str, float | int | str]:
+def _figures(evidence: Evidence) -> Figures:
     blows = recovery.met(evidence)
     struck = Counter(strike.blow for strike in evidence.strikes)
     figures: dict[str, float | int | str] = {

@@ -15,8 +15,6 @@ import secrets
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import linear_regression
@@ -30,6 +28,7 @@ from portaria.up.redis_server import RedisServer
 from robustness.evidence import Check
 from robustness.soak_load import UNAVAILABLE, Load
 from robustness.stream import plain
+from robustness.verdict import Figures, Verdict
 from stack import Process, Processes, eventually
 from stack.processes import base_env
 
@@ -67,34 +66,7 @@ class Memory:
         return linear_regression(calls, held).slope * 100
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The outcome of one run."""
-
-    seed: int
-    memory: Memory
-    told: Counter[str]
-    checks: Sequence[Check]
-    seconds: float
-
-    @property
-    def violations(self) -> list[Check]:
-        """The claims that did not hold."""
-        return [check for check in self.checks if check.faults]
-
-    def __str__(self) -> str:
-        samples = self.memory.samples
-        shown = samples[:: max(1, len(samples) // 12)]
-        return "\n".join([
-            f"seed {self.seed}, {self.seconds:.0f} s",
-            f"     {samples[-1][0]} calls: {dict(sorted(self.told.items()))}",
-            "     MiB: " + ", ".join(f"{held / 1024:.1f}" for _, held in shown),
-            f"     slope over the second half: {self.memory.slope():+.3f} KiB per 100 calls",
-            *map(str, self.checks),
-        ])  # fmt: skip
-
-
-def soak(plan: Plan, folder: Path) -> Report:
+def soak(plan: Plan, folder: Path) -> Verdict:
     """Runs and judges. Nothing of it is left but what is in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with RedisServer(folder / "redis") as server:
@@ -117,7 +89,7 @@ def soak(plan: Plan, folder: Path) -> Report:
             processes.stop()
 
 
-def _judged(plan: Plan, address: str, door: Process, redis: Redis) -> Report:
+def _judged(plan: Plan, address: str, door: Process, redis: Redis) -> Verdict:
     started, memory = time.monotonic(), Memory()
     process = psutil.Process(door.pid)
 
@@ -140,7 +112,15 @@ def _judged(plan: Plan, address: str, door: Process, redis: Redis) -> Report:
         Check("what is left of the watches", left),
         Check("stack traces", ["door"] if "Traceback" in door.output() else []),
     ]
-    return Report(plan.seed, memory, load.told, checks, time.monotonic() - started)
+    shown = memory.samples[:: max(1, len(memory.samples) // 12)]
+    figures: Figures = {
+        "seconds": round(time.monotonic() - started),
+        "calls": memory.samples[-1][0],
+        "answers": str(dict(sorted(load.told.items()))),
+        "MiB": ", ".join(f"{held / 1024:.1f}" for _, held in shown),
+        "slope over the second half": f"{slope:+.3f} KiB per 100 calls",
+    }
+    return Verdict(plan.seed, figures, checks)
 
 
 def _left(redis: Redis) -> list[str]:

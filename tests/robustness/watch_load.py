@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 from random import Random
@@ -30,7 +31,7 @@ _INTERVAL = timedelta(milliseconds=10)
 """Between two progress events of a job: the shortest, so that most is told."""
 _PATIENCE = timedelta(seconds=60)
 
-current: ContextVar[Watch] = ContextVar("watch")
+_current: ContextVar[Watch] = ContextVar("watch")
 """The one that a thread or task is at."""
 
 
@@ -46,11 +47,21 @@ class Interruptions(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One of them, in the thread or task that watches."""
-        now, watch = time.monotonic(), current.get()
+        now, watch = time.monotonic(), _current.get()
         self.at.append(now)
         watch.broken_off += 1
         if watch.door:
             self.by_door[watch.door].append(now)
+
+
+@contextmanager
+def journal(watch: Watch) -> Iterator[None]:
+    """What the block loses in the middle is written into `watch`, and what it raises."""
+    _current.set(watch)
+    try:
+        yield
+    except Exception as error:
+        watch.error = f"{type(error).__name__}: {error}"
 
 
 def way_of(rng: Random) -> str:

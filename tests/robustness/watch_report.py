@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 from robustness.doors import Strike
-from robustness.evidence import Check
+from robustness.verdict import Figures, Verdict
 from robustness.watched import Watch
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Verdict):
     """The outcome of one run."""
 
-    seed: int
-    figures: Mapping[str, float | int | str]
-    checks: Sequence[Check]
     watches: Sequence[Watch]
     strikes: Sequence[Strike]
 
-    @property
-    def violations(self) -> list[Check]:
-        """The claims that did not hold."""
-        return [check for check in self.checks if check.faults]
-
-    def __str__(self) -> str:
-        figures = [f"     {name}: {value}" for name, value in self.figures.items()]
-        verdict = f"{len(self.violations)} of {len(self.checks)} claims do not hold"
-        return "\n".join([f"seed {self.seed}", *figures, *map(str, self.checks), verdict])
-
     def write(self, path: Path) -> None:
         """Writes it as JSON, with the journals that faults name."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = " ".join(fault for check in self.checks for fault in check.faults)
-        body = {
-            "seed": self.seed,
-            "figures": self.figures,
-            "checks": {check.name: list(check.faults) for check in self.checks},
-            "strikes": [asdict(strike) for strike in self.strikes],
-            "journals": [asdict(watch) for watch in self.watches if f"{watch.name}" in text],
-        }
-        path.write_text(json.dumps(body, indent=1, default=str) + "\n")
+        faults = self.faults
+        self.save(
+            path,
+            strikes=[asdict(strike) for strike in self.strikes],
+            journals=[asdict(watch) for watch in self.watches if watch.name in faults],
+        )
 
 
 def figures_of(
     watchers: int, watches: Sequence[Watch], met: Sequence[tuple[Strike, int]], kills: int
-) -> dict[str, float | int | str]:
+) -> Figures:
     """For the report. `kills` are those in mid-stream."""
     seen = [each.kind for watch in watches for each in watch.seen]
     crossings = [watch for watch in watches if watch.broken_off]

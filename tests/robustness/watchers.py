@@ -6,18 +6,20 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from random import Random
 
 from google.protobuf.message import Message
 
 from portaria.client import AsyncClient, Client
+from robustness.crowd import Crowd
 from robustness.watch_load import (
     BATCHES,
     LABELS,
     begin,
-    current,
     is_to_be_cancelled,
     jobs_of,
+    journal,
     way_of,
 )
 from robustness.watched import Watch, sight_of
@@ -25,39 +27,20 @@ from robustness.watched import Watch, sight_of
 _CALL = timedelta(seconds=30)
 
 
-class SyncWatchers:
+class SyncWatchers(Crowd):
     """So many threads over a few clients, as in a server with a pool of threads."""
 
     def __init__(self, seed: int, doors: str, count: int, clients: int) -> None:
+        super().__init__(
+            [partial(self._run, number) for number in range(count)],
+            [Client(doors, timeout=_CALL) for _ in range(clients)],
+        )
         self._seed = seed
-        self._clients = [Client(doors, timeout=_CALL) for _ in range(clients)]
         self._stopping = threading.Event()
-        self.watches: list[Watch] = []
-        self._threads = [
-            threading.Thread(target=self._run, args=(number,), name=f"sync-{number}", daemon=True)
-            for number in range(count)
-        ]
-
-    def start(self) -> None:
-        """Starts them all."""
-        for thread in self._threads:
-            thread.start()
 
     def stop(self) -> None:
         """Nobody begins another watch."""
         self._stopping.set()
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the last watch has come to its end."""
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def close(self) -> None:
-        """Ends what is left."""
-        for client in self._clients:
-            client.close()
-        for thread in self._threads:
-            thread.join(10)
 
     def _run(self, number: int) -> None:
         rng = Random(f"sync/{self._seed}/{number}")
@@ -65,12 +48,9 @@ class SyncWatchers:
         while not self._stopping.is_set():
             way = way_of(rng)
             watch = Watch(f"sync {number} {way}", ())
-            current.set(watch)
             self.watches.append(watch)
-            try:
+            with journal(watch):
                 self._follow(client, watch, way, jobs_of(rng, way))
-            except Exception as error:
-                watch.error = f"{type(error).__name__}: {error}"
 
     def _follow(self, client: Client, watch: Watch, way: str, jobs: Sequence[Message]) -> None:
         if way in BATCHES:
@@ -85,31 +65,17 @@ class SyncWatchers:
         watch.is_over = True
 
 
-class AsyncWatchers:
+class AsyncWatchers(Crowd):
     """So many tasks over a few clients in one event loop, in a thread of its own."""
 
     def __init__(self, seed: int, doors: str, count: int, clients: int) -> None:
+        super().__init__([lambda: asyncio.run(self._all())], clients=())
         self._seed, self._doors, self._count, self._number = seed, doors, count, clients
         self._stopping = threading.Event()
-        self.watches: list[Watch] = []
-        self._thread = threading.Thread(target=asyncio.run, args=(self._all(),), daemon=True)
-
-    def start(self) -> None:
-        """Starts them all."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Nobody begins another watch."""
         self._stopping.set()
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the last watch has come to its end."""
-        return not self._thread.is_alive()
-
-    def close(self) -> None:
-        """Waits for the end."""
-        self._thread.join(10)
 
     async def _all(self) -> None:
         clients = [AsyncClient(self._doors, timeout=_CALL) for _ in range(self._number)]
@@ -124,12 +90,9 @@ class AsyncWatchers:
         while not self._stopping.is_set():
             way = way_of(rng)
             watch = Watch(f"async {number} {way}", ())
-            current.set(watch)
             self.watches.append(watch)
-            try:
+            with journal(watch):
                 await self._follow(client, watch, way, jobs_of(rng, way))
-            except Exception as error:
-                watch.error = f"{type(error).__name__}: {error}"
 
     async def _follow(
         self, client: AsyncClient, watch: Watch, way: str, jobs: Sequence[Message]

@@ -170,7 +170,10 @@ def retry(
     return Exit.INVALID if any(each.error for each in results) else Exit.OK
 
 
-@click.command(epilog=EXIT_CODES_HELP)
+@click.command(
+    epilog=EXIT_CODES_HELP,
+    short_help="Moves a job that waits to another priority or moment.",
+)
 @click.argument("job_id", metavar="ID")
 @click.option("--priority", type=click.Choice(PRIORITIES), help="Move it there.")
 @click.option("--delay", type=Duration(), help="Start that long from now: 0s, 10m.")

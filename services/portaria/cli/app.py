@@ -18,7 +18,10 @@ COMMANDS = {
         section="Call",
     ),
     "jobs": Entry(
-        target="portaria.cli.jobs:jobs", help="Look at jobs.", extra="cli", section="Call"
+        target="portaria.cli.jobs:jobs",
+        help="Look at jobs; cancel, retry, delete or move them.",
+        extra="cli",
+        section="Call",
     ),
     "types": Entry(
         target="portaria.cli.types:types",

@@ -70,6 +70,9 @@ def print_selected(events: Iterable[JobEvent], clock: Clock, *, as_json: bool) -
                 rows.forget(row.job_id)
                 if not row.removed:
                     ended[row.state] += 1
+    except KeyboardInterrupt:
+        click.echo(err=True)  # the terminal's ^C stands on this line
+        raise click.Abort from None
     finally:
         # A watch without an end of its own ends by Ctrl-C, or by the time given.
         if ended:

@@ -81,7 +81,9 @@ def conf(domain: str, output: str) -> int:
     return _of_workers(domain, output, ("worker", "setting", "value"), rows, "no worker runs")
 
 
-@inspect.command(epilog=EXIT_CODES_HELP)
+@inspect.command(
+    epilog=EXIT_CODES_HELP, short_help="Which workers were heard of within ten seconds."
+)
 @domain_option
 @output_option
 def ping(domain: str, output: str) -> int:

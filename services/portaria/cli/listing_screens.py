@@ -44,7 +44,7 @@ def types_table(types: Iterable[JobTypeInfo]) -> Table:
     table = bare_table()
     table.add_column("type")
     table.add_column("priority", no_wrap=True)
-    table.add_column("failures", no_wrap=True, justify="right")
+    table.add_column("attempts", no_wrap=True, justify="right")
     table.add_column("timeout", no_wrap=True, justify="right")
     table.add_column("worker", no_wrap=True)
     table.add_column("")

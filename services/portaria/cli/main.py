@@ -8,6 +8,8 @@ def main() -> None:
     try:
         from portaria.cli.app import app
         from portaria.cli.running import run
+    except KeyboardInterrupt:
+        sys.exit(130)  # Exit.INTERRUPTED, which is not loaded yet
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("portaria"):
             raise

@@ -71,6 +71,8 @@ class Submission:
 def submit(**given: Any) -> int:
     """Hands in a job of TYPE: SendEmail, mail.SendEmail or the full name.
 
+    A type without fields needs no payload.
+
     \b
     portaria submit SendEmail --watch \\
       --json '{"to": "ana@example.com", "template": "welcome"}'
@@ -93,7 +95,7 @@ def _submit(said: Submission) -> int:
     what = f"cannot submit {job_type.short_name}"
     if said.lines:
         return _submit_lines(settings, job_type, said, what)
-    text = _payload_text(said)
+    text = _payload_text(said, job_type)
     with telling(what):
         payload = message_from_json(job_type.message, text)
     with open_client(settings) as client:
@@ -108,7 +110,7 @@ def _submit_lines(settings: "Settings", job_type: "JobType", said: Submission, w
 
     if said.text is not None or said.watching or said.waiting:
         raise click.UsageError("--lines excludes --json, --watch and --wait")
-    if said.file is None and sys.stdin.isatty():
+    if said.file is None and not _is_piped():
         raise click.UsageError("no lines: give --file, or pipe them in")
     with telling(what):
         options = options_of(job_type.message(), priority=said.priority, delay=said.delay)
@@ -122,18 +124,28 @@ def _submit_lines(settings: "Settings", job_type: "JobType", said: Submission, w
         return lines.submit(client, labels=dict(said.labels), request_id=said.request_id, what=what)
 
 
-def _payload_text(said: Submission) -> str:
+def _payload_text(said: Submission, job_type: "JobType") -> str:
     if said.text is not None and said.file is not None:
         raise click.UsageError("--json excludes --file")
     if said.text is not None:
         return said.text
-    if said.file is None and sys.stdin.isatty():
+    # Where there are fields, a file that was forgotten must not become a job, valid or not.
+    needs_none = not job_type.message.DESCRIPTOR.fields
+    if said.file is None and not _is_piped():
+        if needs_none:
+            return "{}"
         raise click.UsageError("no payload: give --json, --file, or pipe it in")
     source = said.file or sys.stdin
     try:
-        return source.read()
+        text = source.read()
     except UnicodeDecodeError:
         raise click.UsageError(f"{source.name}: not UTF-8") from None
+    return "{}" if needs_none and not text.strip() else text
+
+
+def _is_piped() -> bool:
+    """Whether stdin may hold something: it is there, and no terminal."""
+    return sys.stdin is not None and not sys.stdin.isatty()
 
 
 def _send(client: "Client", payload: "Message", said: Submission) -> "Handle[Message]":

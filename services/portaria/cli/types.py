@@ -44,7 +44,10 @@ def types(context: click.Context, domain: str, output: str) -> int:
     return Exit.OK
 
 
-@types.command(epilog=EXIT_CODES_HELP)
+@types.command(
+    epilog=EXIT_CODES_HELP,
+    short_help="Says what a deploy of PORTARIA_JOBS would change or break.",
+)
 def check() -> int:
     """Compares the job types of PORTARIA_JOBS with those that the door serves; changes nothing.
 
@@ -70,7 +73,10 @@ def check() -> int:
     return Exit.OK
 
 
-@types.command(epilog=EXIT_CODES_HELP)
+@types.command(
+    epilog=EXIT_CODES_HELP,
+    short_help="Registers those of PORTARIA_JOBS, as a starting worker does.",
+)
 @click.option("--breaking", is_flag=True, help="Also where they break what is registered.")
 def register(breaking: bool) -> int:
     """Registers the job types of PORTARIA_JOBS in Redis, as a starting worker does.

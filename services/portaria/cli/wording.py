@@ -21,19 +21,20 @@ def clock_time(moment: datetime) -> str:
 
 
 def length(span: timedelta) -> str:
-    """ "850 ms", "2.4 s", "3 min 12 s", "5 h 4 min"."""
+    """ "850 ms", "2.4 s", "3 min 12 s", "5 h 4 min"; "30 s" and "30 min" where that is all."""
     seconds = max(0.0, span.total_seconds())
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s"
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
-        return f"{hours} h {minutes} min"
-    return f"{hours // 24} d {hours % 24} h"
+        return f"{hours} h" + (f" {minutes} min" if minutes else "")
+    days, hours = divmod(hours, 24)
+    return f"{days} d" + (f" {hours} h" if hours else "")
 
 
 def stopwatch(span: timedelta) -> str:

@@ -56,19 +56,26 @@ def target_of(address: str) -> str:
     return f"ipv{versions.pop()}:{','.join(doors)}"
 
 
+def doors_of(address: str) -> list[str]:
+    """Each door of a list, to be called alone; a name counts as one. Raises ConfigurationError."""
+    target = target_of(address)
+    scheme, _, listed = target.partition(":")
+    return listed.lstrip("/").split(",") if scheme in ("ipv4", "ipv6") else [target]
+
+
 def options_of(target: str, *, tls: bool) -> Options:
     """How a channel to a target behaves.
 
     gRPC holds the certificates of all doors against one name, and of a list would take the list
     itself: with TLS it is the IP that they share. Raises ConfigurationError where they share none.
     """
-    scheme, _, listed = target.partition(":")
-    if not (tls and scheme in ("ipv4", "ipv6") and "," in listed):
+    doors = doors_of(target)
+    if not tls or len(doors) == 1:
         return OPTIONS
-    hosts = {each.rpartition(":")[0] for each in listed.lstrip("/").split(",")}
+    hosts = {each.rpartition(":")[0] for each in doors}
     if len(hosts) > 1:
         raise ConfigurationError(
-            f'"{listed}": with TLS the doors of a list share one IP; for several IPs '
+            f'"{",".join(doors)}": with TLS the doors of a list share one IP; for several IPs '
             "give one name that stands for them, with certificates for this name"
         )
     return (*OPTIONS, ("grpc.default_authority", hosts.pop()))

@@ -24,7 +24,7 @@ class Tls:
     """PEM files: whom to trust, and what to show a door that lets only its own clients in.
 
     Without `ca_file`, the public authorities that gRPC knows are trusted. The door's certificate
-    must be for the name or IP in the address.
+    must be for the name or IP in the address. The files are read once, when the client is made.
     """
 
     ca_file: Path | str | None = None

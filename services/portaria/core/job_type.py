@@ -140,9 +140,9 @@ class JobTypes:
     def __init__(self) -> None:
         self._by_name: dict[str, JobType] = {}
 
-    def add(self, descriptor: Descriptor) -> None:
-        """Adds a message; the same one twice is fine. Raises ConfigurationError."""
-        self._by_name[descriptor.full_name] = job_type_from(descriptor)
+    def add(self, job_type: JobType) -> None:
+        """Adds a type; of two of a name, the last one counts."""
+        self._by_name[job_type.name] = job_type
 
     def get(self, name: str) -> JobType | None:
         """The type of a full message name."""

@@ -12,35 +12,11 @@ from contextlib import suppress
 import uvloop
 
 from portaria import logs
-from portaria.admission.rules import Rules
-from portaria.core.seal import load_key_ring
-from portaria.frontdoor.admin_servicer import AdminServicer
-from portaria.frontdoor.batch import BatchSubmitter
-from portaria.frontdoor.convert import Converter
-from portaria.frontdoor.drain import Drain, shutting_down
+from portaria.frontdoor.drain import shutting_down
 from portaria.frontdoor.ending import cancel, finish
-from portaria.frontdoor.feed import Feed
-from portaria.frontdoor.jobs_acting import JobsActing
-from portaria.frontdoor.jobs_reading import JobsReading
-from portaria.frontdoor.jobs_servicer import JobsServicer
-from portaria.frontdoor.prompt import PromptStore
-from portaria.frontdoor.retrying import Copyist
-from portaria.frontdoor.server import BESIDE, Door
-from portaria.frontdoor.standing import FRESH_SECONDS, Standing
-from portaria.frontdoor.submitter import Submitter
-from portaria.frontdoor.subscription import LONGEST_WRITE, MOST_CHANGES
+from portaria.frontdoor.parts import Bounds, build
 from portaria.frontdoor.tls import is_on_this_machine, server_credentials
-from portaria.frontdoor.types_following import TypesFollower
-from portaria.frontdoor.types_reading import TypesReading
-from portaria.frontdoor.waiting import Waiting
-from portaria.frontdoor.watch import HEARTBEAT, Watches
-from portaria.frontdoor.watchdog import Watchdog
-from portaria.intake.admission import Admission
-from portaria.intake.catalogue import Catalogue
-from portaria.jobs.discovery import load_files, load_job_types
 from portaria.settings import Settings
-from portaria.store import AsyncStore
-from portaria.store.connect import connect_async
 
 Listening = Callable[[str], None]
 LAST_RESORT_SECONDS = 10.0
@@ -78,78 +54,18 @@ async def serve(settings: Settings, on_listening: Listening | None = None) -> No
 
 
 class Running:
-    """All parts of one door. The keywords are for tests that cannot wait."""
+    """All parts of one door, from listening to the last connection closed."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        heartbeat: float = HEARTBEAT,
-        most_changes: int = MOST_CHANGES,
-        longest_write: float = LONGEST_WRITE,
-        fresh: float = FRESH_SECONDS,
-    ) -> None:
+    def __init__(self, settings: Settings, bounds: Bounds | None = None) -> None:
+        """On the running loop. Raises ConfigurationError."""
         self._settings = settings
-        keys = load_key_ring(settings.key_file)
-        rules, converter = Rules(), Converter(keys)
-        # PromptStore, Watchdog and Feed bound each call; redis-py's own way costs a task a command,
-        # and can swallow a cancellation.
-        self._store = AsyncStore(
-            connect_async(settings.redis_url, reply_timeout=None), replicas=settings.redis_replicas
-        )
-        self._prompt = prompt = PromptStore(self._store)
-        feed_store = AsyncStore(connect_async(settings.redis_url, reply_timeout=None))
-        self.feed = Feed(feed_store, most_changes=most_changes, longest_write=longest_write)
-        self.drain_state = Drain()
-        namespace = settings.namespace
-        load_job_types(settings.jobs)  # says all that is wrong with them
-        catalogue = Catalogue(load_files(settings.jobs), beside=BESIDE)
-        admission = Admission(catalogue=catalogue, rules=rules, keys=keys, namespace=namespace)
-        standing = Standing(prompt, fresh=fresh)
-        submitter = Submitter(admission=admission, store=prompt, converter=converter)
-        watches = Watches(
-            store=prompt,
-            feed=self.feed,
-            converter=converter,
-            namespace=namespace,
-            heartbeat=heartbeat,
-        )
-        reading = JobsReading(
-            rules=rules,
-            store=prompt,
-            converter=converter,
-            standing=standing,
-            namespace=namespace,
-        )
-        self.door = Door(
-            jobs=JobsServicer(
-                rules=rules,
-                submitter=submitter,
-                batches=BatchSubmitter(
-                    admission=admission, rules=rules, store=prompt, namespace=namespace
-                ),
-                waiting=Waiting(prompt, self.feed, namespace=namespace),
-                watches=watches,
-                acting=JobsActing(
-                    rules=rules,
-                    store=prompt,
-                    reading=reading,
-                    copyist=Copyist(
-                        admission=admission, store=prompt, converter=converter, namespace=namespace
-                    ),
-                    namespace=namespace,
-                ),
-                reading=reading,
-                types=TypesReading(catalogue=catalogue, rules=rules, standing=standing),
-            ),
-            admin=AdminServicer(rules=rules, store=prompt, namespace=namespace),
-            catalogue=catalogue,
-            submitter=submitter,
-            drain=self.drain_state,
-            reflect=settings.reflection,
-        )
-        self._watchdog = Watchdog(self._store, self.door)
-        self._types = TypesFollower(self._store, catalogue, keys, self.door.services_changed)
+        parts = build(settings, bounds or Bounds())
+        self.door = parts.door
+        self.feed = parts.feed
+        self.drain_state = parts.drain
+        self._store = parts.store
+        self._watchdog = parts.watchdog
+        self._types = parts.types
 
     async def start(self) -> str:
         """Listens, whether Redis answers or not; answers the address."""
@@ -179,7 +95,7 @@ class Running:
         await self._watchdog.stop()
         await self._types.stop()
         await finish(server=self.door.stop(0.2 if self.drain_state.stopping else 0))
-        await finish(feed=self.feed.close(), store=self._prompt.close())
+        await finish(feed=self.feed.close(), store=self._store.close())
         logs.logger().info("door stopped")
 
 

@@ -96,7 +96,7 @@ class Catalogue:
                     served.rules.warm_up(job_type.message())
                     defaults = served.defaults[job_type.name] = defaults_of(job_type)
                     served.terms[job_type.name] = terms(defaults, job_type)
-                    served.types.add(descriptor)
+                    served.types.add(job_type)
                 except ConfigurationError as error:
                     faults.append(error.message)
         for file in served.descriptors():

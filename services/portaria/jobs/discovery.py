@@ -17,7 +17,13 @@ from types import ModuleType
 from google.protobuf.descriptor import Descriptor, FileDescriptor
 
 from portaria.core.errors import ConfigurationError
-from portaria.core.job_type import JobType, JobTypes, is_job_type, submitted_by
+from portaria.core.job_type import (
+    JobType,
+    JobTypes,
+    is_job_type,
+    job_type_from,
+    submitted_by,
+)
 from portaria.core.type_files import Files
 from portaria.core.type_pool import platform_files, with_imports
 from portaria.jobs.handler import Handler, handler_of
@@ -30,7 +36,7 @@ def load_job_types(packages: Iterable[str]) -> JobTypes:
     wrong: list[str] = []
     for _, descriptor in _descriptors(packages, wrong):
         try:
-            types.add(descriptor)
+            types.add(job_type_from(descriptor))
         except ConfigurationError as error:
             wrong.append(error.message)
     if wrong:

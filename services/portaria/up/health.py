@@ -1,20 +1,23 @@
 """Asks whether a process of this system works; what a container's health check runs.
 
-    python -m portaria.up.health [ADDRESS]     the door, with the standard protocol of gRPC
+    python -m portaria.up.health [ADDRESS]     the doors, with the standard protocol of gRPC
     python -m portaria.up.health --worker      a worker on this host, in RQ's register
 
 Ends with 0 where it does, 1 where it does not, 2 for settings that cannot be used. ADDRESS is
-PORTARIA_ADDRESS unless given.
+PORTARIA_ADDRESS unless given; of several doors in it, each must work.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from portaria.client.channel import OPTIONS, doors_of
 from portaria.client.tls import channel_credentials, pem_or_default
 from portaria.core.errors import ConfigurationError
 from portaria.core.pem import Pem
@@ -24,7 +27,7 @@ from portaria.settings import load_settings
 def is_serving(
     address: str, *, within: float = 1.0, service: str = "", pem: Pem | None = None
 ) -> bool:
-    """Whether the door at an address answers SERVING; waits up to `within` seconds for it."""
+    """Whether the door at an address, not a list, answers SERVING within so many seconds."""
     with _channel(address, pem) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
@@ -39,32 +42,41 @@ def is_serving(
 
 def _channel(address: str, pem: Pem | None) -> grpc.Channel:
     if pem is None:
-        return grpc.insecure_channel(address)
-    return grpc.secure_channel(address, channel_credentials(pem))
+        return grpc.insecure_channel(address, OPTIONS)
+    return grpc.secure_channel(address, channel_credentials(pem), OPTIONS)
 
 
 def main(arguments: list[str]) -> int:
     """The exit code; says on stderr what does not work."""
     try:
         settings, pem = load_settings(), pem_or_default(None)
+        if arguments == ["--worker"]:
+            faults = _of_worker(settings.redis_url)
+        else:
+            faults = _of_doors(arguments[0] if arguments else settings.address, pem)
     except ConfigurationError as error:
         print(error.message, file=sys.stderr)
         return 2
-    if arguments == ["--worker"]:
-        # Late: a door's check needs no Redis client.
-        from portaria.up.checks import has_worker_on
-
-        return _verdict(
-            has_worker_on(socket.gethostname(), settings.redis_url), "no worker is registered"
-        )
-    address = arguments[0] if arguments else settings.address
-    return _verdict(is_serving(address, pem=pem), f"the door at {address} does not serve")
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
 
 
-def _verdict(good: bool, otherwise: str) -> int:
-    if not good:
-        print(otherwise, file=sys.stderr)
-    return 0 if good else 1
+def _of_worker(redis_url: str) -> list[str]:
+    # Late: a door's check needs no Redis client.
+    from portaria.up.checks import has_worker_on
+
+    found = has_worker_on(socket.gethostname(), redis_url)
+    return [] if found else ["no worker is registered"]
+
+
+def _of_doors(address: str, pem: Pem | None) -> list[str]:
+    doors = doors_of(address)
+    # All at once: who asks has some seconds, however many there are.
+    with ThreadPoolExecutor(len(doors)) as pool:
+        answers = list(pool.map(partial(is_serving, pem=pem), doors))
+    silent = (door for door, serves in zip(doors, answers, strict=True) if not serves)
+    return [f"the door at {door} does not serve" for door in silent]
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+import termios
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 
-from acme_jobs.lab.v1.lab_pb2 import Wait
+from acme_jobs.lab.v1.lab_pb2 import Noop, Wait
 from stack.eventually import eventually
 
 
@@ -20,9 +21,9 @@ def portaria(stack):
     """Runs a command to its end; answers the finished process with its output as text."""
     _ = stack.client
 
-    def run(*words, stdin="", **env):
+    def run(*words, stdin="", at=(), **env):
         return subprocess.run(
-            command(*words),
+            [*at, *command(*words)],
             input=stdin,
             env={**stack.env, "TZ": "UTC", **env},
             capture_output=True,
@@ -32,6 +33,17 @@ def portaria(stack):
         )
 
     return run
+
+
+# Stdin is a terminal, or not there at all.
+TERMINAL = (
+    sys.executable,
+    "-c",
+    "import os, pty, subprocess, sys\n"
+    "_, end = pty.openpty()\n"
+    "sys.exit(subprocess.run(sys.argv[1:], stdin=end).returncode)",
+)
+CLOSED = ("sh", "-c", 'exec "$0" "$@" <&-')
 
 
 def command(*words) -> list[str]:
@@ -62,6 +74,31 @@ def test_a_submit_answers_with_the_id_at_once(portaria):
     answer = json.loads(again.stdout)
     assert answer["deduplicated"] is True
     assert answer["job"]["job_id"] in first.stdout
+
+
+def test_a_type_without_fields_needs_no_payload(portaria):
+    """At a terminal, with an empty stdin, or none; what is piped in is read all the same."""
+    typed = portaria("submit", "Noop", at=TERMINAL)
+    empty = portaria("submit", "Noop")
+    closed = portaria("submit", "Noop", at=CLOSED)
+    wrong = portaria("submit", "Noop", stdin='{"text": "olá"}')
+
+    for done in (typed, empty, closed):
+        assert re.fullmatch(r"lab\.Noop [0-9a-f-]{36} in lab:default\n", done.stdout), done.stderr
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "text   no such field" in wrong.stderr
+
+
+def test_a_forgotten_payload_is_no_job(portaria):
+    """Of a type with fields, though none of them is required."""
+    typed, closed = (portaria("submit", "Echo", at=each) for each in (TERMINAL, CLOSED))
+    empty = portaria("submit", "Echo")
+
+    for done in (typed, closed):
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "no payload: give --json, --file, or pipe it in" in done.stderr
+    assert (empty.returncode, empty.stdout) == (2, "")
+    assert empty.stderr == "cannot submit lab.Echo:\n  payload   is empty\n"
 
 
 def test_lines_are_handed_in_together(portaria, stack, tmp_path):
@@ -193,34 +230,83 @@ def test_a_watch_survives_a_killed_door_without_a_word(stack, tmp_path):
     assert "SUCCEEDED after" in lines.read_text()
 
 
-def test_on_a_terminal_a_watch_is_a_bar_and_ctrl_c_is_quiet(portaria, stack, tmp_path):
+class Terminal:
+    """A command on a terminal of its own, and all that it wrote there."""
+
+    def __init__(self, stack, *words):
+        self._screen, self._end = pty.openpty()
+        os.set_blocking(self._screen, False)
+        self._before = termios.tcgetattr(self._end)
+        self._drawn = bytearray()
+        self._process = subprocess.Popen(
+            command(*words),
+            stdin=self._end,
+            stdout=self._end,
+            stderr=self._end,
+            env={**stack.env, "TERM": "xterm-256color", "COLUMNS": "100"},
+        )
+
+    def shows(self, *parts):
+        return all(part in self.text for part in parts)
+
+    @property
+    def text(self) -> str:
+        with suppress(BlockingIOError):  # nothing new
+            while True:
+                self._drawn.extend(os.read(self._screen, 65536))
+        return self._drawn.decode(errors="replace")
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Neither without echo nor without a cursor."""
+        shown, hidden = self.text.rfind("\x1b[?25h"), self.text.rfind("\x1b[?25l")
+        return termios.tcgetattr(self._end) == self._before and shown >= hidden
+
+    def interrupt(self) -> int:
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(10)
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+        os.close(self._screen)
+        os.close(self._end)
+
+
+@pytest.fixture
+def on_terminal(stack):
+    """Starts a command on a terminal."""
+    with ExitStack() as terminals:
+        yield lambda *words: terminals.enter_context(closing(Terminal(stack, *words)))
+
+
+def test_on_a_terminal_a_watch_is_a_bar_and_ctrl_c_is_quiet(stack, on_terminal, tmp_path):
     """Drawn while it runs; interrupted it ends with 130 and without a traceback."""
-    stack.worker("lab")
     gate = tmp_path / "gate"
     handle = stack.client.submit(Wait(gate=str(gate)))
-    screen, end = pty.openpty()
-    with subprocess.Popen(
-        command("watch", handle.id),
-        stdin=end,
-        stdout=end,
-        stderr=end,
-        env={**stack.env, "TERM": "xterm-256color", "COLUMNS": "100"},
-    ) as watching:
-        os.close(end)
-        os.set_blocking(screen, False)
-        drawn = bytearray()
+    stack.worker("lab")
+    terminal = on_terminal("watch", handle.id)
 
-        def shows(*parts: str) -> bool:
-            with suppress(OSError):  # nothing new, or the other end is closed
-                drawn.extend(os.read(screen, 65536))
-            return all(part in drawn.decode(errors="replace") for part in parts)
-
-        eventually(lambda: shows("RUNNING", "━", "waiting"))
-        watching.send_signal(signal.SIGINT)
-        code = watching.wait(10)
-        shows()
-    os.close(screen)
+    eventually(lambda: terminal.shows("RUNNING", "━", "waiting"))
+    code = terminal.interrupt()
     gate.touch()  # so that the worker stops at once
 
     assert code == 130
-    assert "Traceback" not in drawn.decode(errors="replace")
+    assert not terminal.shows("Traceback")
+    assert terminal.is_as_it_was
+
+
+def test_on_a_terminal_ctrl_c_is_the_end_of_an_endless_watch(stack, on_terminal):
+    """The last line is the sum; nothing else is left behind."""
+    client = stack.client
+    stack.worker("lab")
+    terminal = on_terminal("watch", "--domain", "lab")
+
+    handles = []
+    eventually(lambda: handles.append(client.submit(Noop())) or terminal.shows("SUCCEEDED"))
+    code = terminal.interrupt()
+
+    assert code == 130
+    assert re.search(r"\r\n\r\n\d+ SUCCEEDED\r\n\Z", terminal.text)
+    assert not terminal.shows("Traceback")
+    assert terminal.is_as_it_was

@@ -20,6 +20,7 @@ from redis import Redis
 
 from portaria.core.seal import KeyRing, load_key_ring
 from portaria.frontdoor.main import Running
+from portaria.frontdoor.parts import Bounds
 from portaria.internal.v1.envelope_pb2 import Envelope, Outcome
 from portaria.settings import Settings
 from portaria.store import Claim, Finished, Store, Submission, Verdict, calls
@@ -111,7 +112,7 @@ def opened(loop: Loop, settings: Settings, *, ready: bool = True, **given: Any) 
     """A door that listens until the end of the block; `ready` waits until it serves."""
 
     async def build() -> Running:
-        return Running(settings, **given)
+        return Running(settings, Bounds(**given))
 
     door = Door(loop, loop.run(build()))
     try:

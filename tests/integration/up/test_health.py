@@ -27,6 +27,31 @@ def test_an_address_on_the_command_line_wins(stack: Stack) -> None:
     assert checked.exit_code == 0
 
 
+def test_of_several_doors_each_is_asked(stack: Stack) -> None:
+    """A good one does not hide a bad one, which is named."""
+    first, second = stack.door(), stack.door()
+    both = f"{first.address}, {second.address}"
+
+    healthy = _checked(stack, PORTARIA_ADDRESS=both)
+    second.stop()
+    sick = _checked(stack, PORTARIA_ADDRESS=both)
+    wrong = _checked(stack, "door:1,door:2")
+
+    assert (healthy.exit_code, healthy.tail()) == (0, "")
+    assert (sick.exit_code, sick.tail()) == (1, f"the door at {second.address} does not serve")
+    assert wrong.exit_code == 2
+    assert "a list of doors is IP:PORT,IP:PORT" in wrong.tail()
+
+
+def test_a_proxy_for_the_outside_is_not_asked(stack: Stack) -> None:
+    """A door is an inner address, for checks as for clients."""
+    stack.door()
+
+    checked = _checked(stack, http_proxy="http://127.0.0.1:1", no_proxy="")
+
+    assert checked.exit_code == 0
+
+
 def test_a_worker_is_healthy_while_it_is_registered(stack: Stack) -> None:
     """A container whose worker is gone is not healthy."""
     worker = stack.worker("lab")

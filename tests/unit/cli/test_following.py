@@ -1,5 +1,6 @@
 """What is printed of a watch that has no end of its own."""
 
+import click
 import pytest
 
 from portaria.cli.following import print_selected
@@ -17,11 +18,16 @@ def _two_ends_then(error: BaseException):
 
 
 @pytest.mark.parametrize(
-    "end", [KeyboardInterrupt(), DeadlineExceeded("the time was up")], ids=repr
+    ("end", "raised", "before"),
+    [
+        (KeyboardInterrupt(), click.Abort, "\n"),
+        (DeadlineExceeded("the time was up"), DeadlineExceeded, ""),
+    ],
+    ids=repr,
 )
-def test_the_sum_is_told_however_the_watch_ends(end, capsys):
-    """By Ctrl-C and by its time, too, which stay what ended it."""
-    with pytest.raises(type(end)):
+def test_the_sum_is_told_however_the_watch_ends(end, raised, before, capsys):
+    """By Ctrl-C, on a line below the terminal's ^C, and by its time, too."""
+    with pytest.raises(raised):
         print_selected(_two_ends_then(end), SystemClock(), as_json=False)
 
-    assert capsys.readouterr().err == "1 FAILED, 1 SUCCEEDED\n"
+    assert capsys.readouterr().err == f"{before}1 FAILED, 1 SUCCEEDED\n"

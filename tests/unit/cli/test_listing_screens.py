@@ -77,6 +77,7 @@ def test_a_line_for_each_type():
 
     assert len(lines) == 3
     assert all(len(line) <= 100 for line in lines)
-    assert lines[1].split()[:6] == ["mail.SendEmail", "high", "5", "30.0", "s", "yes"]
+    assert lines[0].split() == ["type", "priority", "attempts", "timeout", "worker"]
+    assert lines[1].split()[:6] == ["mail.SendEmail", "high", "5", "30", "s", "yes"]
     assert lines[2].split()[:1] == ["a.B"]
     assert lines[2].endswith("none")

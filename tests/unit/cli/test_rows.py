@@ -55,7 +55,7 @@ def test_a_retry_says_when_and_why(row, event, at, noon):
 
     retrying = row(event(10, RETRYING, state_change=change))
 
-    assert "(in 20.0 s); SMTP_AWAY: no answer" in note(retrying, noon + timedelta(seconds=10))
+    assert "(in 20 s); SMTP_AWAY: no answer" in note(retrying, noon + timedelta(seconds=10))
     assert "(due); SMTP_AWAY" in note(retrying, noon + timedelta(seconds=31))
 
 
@@ -110,9 +110,13 @@ def test_a_removed_job_says_why(row, event, noon):
         (-1, "0 ms", "0:00"),
         (0.85, "850 ms", "0:00"),
         (2.44, "2.4 s", "0:02"),
-        (59.96, "1 min 0 s", "0:59"),
+        (30, "30 s", "0:30"),
+        (59.96, "1 min", "0:59"),
         (192, "3 min 12 s", "3:12"),
+        (1800, "30 min", "30:00"),
+        (3600, "1 h", "1:00:00"),
         (3600 * 5 + 240, "5 h 4 min", "5:04:00"),
+        (3600 * 48, "2 d", "48:00:00"),
         (3600 * 49, "2 d 1 h", "49:00:00"),
     ],
 )

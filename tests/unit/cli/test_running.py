@@ -71,6 +71,23 @@ def test_every_ending_has_its_code_and_words(ends, outcome, code, words):
     assert words or not said.strip()
 
 
+def test_ctrl_c_while_modules_are_loaded_is_quiet():
+    """It ends as it would later on, before there is anything that could turn it into a code."""
+    code = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from portaria.cli.main import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_where_it_broke_is_shown_on_request(ends, monkeypatch):
     """PORTARIA_LOG_LEVEL=debug: then the traceback is what is wanted."""
     monkeypatch.setenv("PORTARIA_LOG_LEVEL", "debug")
@@ -89,6 +106,18 @@ def test_every_command_of_the_table_exists():
     for name, entry in COMMANDS.items():
         module, _, attribute = entry.target.partition(":")
         assert isinstance(getattr(import_module(module), attribute), click.Command), name
+
+
+def test_every_help_says_each_command_in_whole_sentences():
+    """On a terminal of eighty columns, which is what click takes where nothing says more."""
+    loaded = [app, *(app.get_command(click.Context(app), name) for name in COMMANDS)]
+    groups = [each for each in loaded if isinstance(each, click.Group)]
+
+    texts = [each.get_help(click.Context(each, terminal_width=80)) for each in groups]
+    lines = [line for text in texts for line in text.splitlines() if line.startswith("  ")]
+
+    assert len(groups) > 3
+    assert [line for line in lines if line.endswith("...")] == []
 
 
 def test_help_imports_no_command():

@@ -12,6 +12,7 @@ from portaria.client.channel import (
     OPTIONS,
     ProcessGuard,
     address_or_default,
+    doors_of,
     options_of,
     target_of,
 )
@@ -50,6 +51,21 @@ def test_the_address_is_the_given_one_or_the_setting_or_the_default(given, envir
 def test_a_list_of_doors_is_a_target_of_grpc(address, target):
     """Whatever else gRPC resolves by itself stays as it is."""
     assert target_of(address) == target
+
+
+@pytest.mark.parametrize(
+    ("address", "doors"),
+    [
+        ("door:50051", ["door:50051"]),
+        ("127.0.0.1:1, 10.0.0.2:50051", ["127.0.0.1:1", "10.0.0.2:50051"]),
+        ("[::1]:1,[::1]:2", ["[::1]:1", "[::1]:2"]),
+        ("ipv4:///127.0.0.1:1,127.0.0.1:2", ["127.0.0.1:1", "127.0.0.1:2"]),
+        ("unix:/run/door.sock", ["unix:/run/door.sock"]),
+    ],
+)
+def test_each_door_of_a_list_can_be_called_alone(address, doors):
+    """What gRPC resolves by itself is one."""
+    assert doors_of(address) == doors
 
 
 @pytest.mark.parametrize(

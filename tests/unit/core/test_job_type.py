@@ -131,7 +131,7 @@ def types() -> JobTypes:
         ("other.sms.v1", "voice", "SendText"),
         ("acme.stock.v1", "stock", "Count"),
     ]:
-        known.add(_descriptor(package, domain, name))
+        known.add(job_type_from(_descriptor(package, domain, name)))
     return known
 
 
@@ -181,7 +181,7 @@ def test_far_off_names_get_no_guess() -> None:
 
 def test_the_same_type_may_be_added_twice(types: JobTypes) -> None:
     """Two packages may import the same module."""
-    types.add(_descriptor("acme.stock.v1", "stock", "Count"))
+    types.add(job_type_from(_descriptor("acme.stock.v1", "stock", "Count")))
 
     assert len(types) == 4
     assert types.names() == sorted(types.names())
