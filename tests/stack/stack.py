@@ -87,6 +87,12 @@ class Stack:
         command = ("worker", *pools, "--concurrency", str(concurrency), *arguments)
         return self._registered(self.processes.portaria("worker", *command, **env))
 
+    def scheduler(self, **env: str) -> Process:
+        """Starts `portaria scheduler` and waits until it fires what is due."""
+        process = self.processes.portaria("scheduler", "scheduler", **env)
+        process.wait_for("scheduler ready")
+        return process
+
     def rq_worker(self, *queues: str, arguments: tuple[str, ...] = (), **env: str) -> Process:
         """Starts a stock `rq worker -w portaria.Worker QUEUE…` and waits until it is registered."""
         if any(queue.startswith("mail:") for queue in queues):

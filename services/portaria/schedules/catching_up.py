@@ -17,6 +17,8 @@ DEFAULT_MOST = 100
 GRACE = timedelta(seconds=10)
 """A tick that is less late was not missed, whatever the policy."""
 _INSTANT = timedelta(milliseconds=1)
+_COUNTED = timedelta(days=7)
+"""As far back as any window may reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +36,15 @@ class Due:
 
 
 def catch_up(schedule: Schedule, recurrence: Recurrence, first: datetime, now: datetime) -> Due:
-    """`first` is the tick that the plan says; it is due. Ticks of more than the window ago are
-    counted only as far as the window reaches."""
+    """`first` is the tick that the plan says; it is due. What is passed over is counted for the
+    last seven days."""
     window, most = _limits(schedule)
-    since = max(first - _INSTANT, now - window)
-    ticks, count = recurrence.latest(since, now, most)
-    if first < since:
+    since = max(first - _INSTANT, now - _COUNTED)
+    found, count = recurrence.latest(since, now, most)
+    if first <= since:
         count += 1
-    last = ticks[-1] if ticks else first
+    ticks = [tick for tick in found if tick > now - window]
+    last = found[-1] if found else first
     return Due(ticks, count - len(ticks), last, recurrence.next_after(now))
 
 

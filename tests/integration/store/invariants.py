@@ -24,6 +24,10 @@ _STAYS = (
     b"portaria:audit",
     b"portaria:namespaces",
     b"portaria:paused",
+    b"portaria:schedule",
+    b"portaria:runs:",
+    b"portaria:tick:",
+    b"portaria:ticks",
     b"rq:queues",
     b"rq:worker:",
 )

@@ -25,6 +25,7 @@ from conformance.kernel import (
 from portaria.store import Claim, Finished, Verdict, calls, keys
 from portaria.store.batch import settle
 from portaria.store.calls import Call
+from portaria.store.schedules import Definition, Tick, create, tick
 
 NOOP, OTHER = "acme_jobs.lab.v1.Noop", "acme_jobs.lab.v1.Other"
 FAR_OFF = 4_000_000_000_000
@@ -56,6 +57,18 @@ def submit_with_everything(kernel: Kernel) -> Call[Any]:
         retried_from="j0",
     )  # fmt: skip
     return calls.submit(job)
+
+
+def fire_a_tick(kernel: Kernel) -> Call[Any]:
+    schedule = Definition(revision="one", sealed=b"s", content_hash="c", next_ms=1_000)
+    kernel.store.run(create("default", "nightly", schedule))
+    job = submission("j1", request_id="nightly@1000", schedule_id="nightly")
+    return tick(
+        Tick(
+            namespace="default", schedule_id="nightly", revision="one", seen_ms=1_000,
+            tick_ms=1_000, next_ms=FAR_OFF, submission=job,
+        )
+    )  # fmt: skip
 
 
 def submit_again(kernel: Kernel) -> Call[Any]:
@@ -559,6 +572,7 @@ def tidy_after_the_dead(kernel: Kernel) -> Call[Any]:
 
 SCENES: list[Setup] = [
     submit_now, submit_later, submit_with_a_unique_key, submit_beside_a_unique_key, submit_again,
+    fire_a_tick,
     submit_with_everything,
     submit_a_batch, submit_a_batch_again, submit_a_batch_beside_a_unique_key,
     submit_the_first_slice, submit_the_last_slice, submit_a_slice_beside_a_unique_key,

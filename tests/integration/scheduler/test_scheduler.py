@@ -1,0 +1,215 @@
+"""Schedulers as processes: what they make up, what they wait for, and what stops only itself."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from acme_jobs.lab.v1.lab_pb2 import Noop
+from portaria.store import Store, keys
+from portaria.store.schedules import Paused, pause, resume
+from portaria.v1.schedules_service_pb2 import (
+    CATCH_UP_ALL,
+    CATCH_UP_NONE,
+    CATCH_UP_ONCE,
+    OVERLAP_POLICY_ALLOW,
+    Schedule,
+)
+from stack import Stack, eventually
+from stack.schedules import NAMESPACE, Planner, moments
+
+MINUTE = timedelta(minutes=1)
+OFTEN = timedelta(seconds=1)
+
+
+@pytest.fixture
+def planner(stack: Stack) -> Iterator[Planner]:
+    made = Planner(stack)
+    yield made
+    made.close()
+
+
+POLICIES: dict[str, tuple[dict[str, Any], range]] = {
+    "by default the last one is made up": ({}, range(9, 10)),
+    "none": ({"catch_up": CATCH_UP_NONE}, range(0)),
+    "once": ({"catch_up": CATCH_UP_ONCE, "overlap": OVERLAP_POLICY_ALLOW}, range(9, 10)),
+    "all": ({"catch_up": CATCH_UP_ALL, "overlap": OVERLAP_POLICY_ALLOW}, range(10)),
+    "at most three": (
+        {"catch_up": CATCH_UP_ALL, "max_catch_up": 3, "overlap": OVERLAP_POLICY_ALLOW},
+        range(7, 10),
+    ),
+    "within five minutes": (
+        {
+            "catch_up": CATCH_UP_ALL,
+            "catchup_window": Duration(seconds=300),
+            "overlap": OVERLAP_POLICY_ALLOW,
+        },
+        range(5, 10),
+    ),
+    "none within the window": ({"catchup_window": Duration(seconds=20)}, range(0)),
+    "all, one at a time": ({"catch_up": CATCH_UP_ALL}, range(1)),
+}
+
+
+def test_after_ten_minutes_without_schedulers_each_policy_is_kept(
+    stack: Stack, planner: Planner
+) -> None:
+    """Ten ticks were missed, the last one half a minute ago; the plan goes on as though not."""
+    begin = planner.now().replace(microsecond=0) - 9 * MINUTE - MINUTE / 2
+    ids = {name: f"policy-{number}" for number, name in enumerate(POLICIES)}
+    for name, (given, _) in POLICIES.items():
+        planner.create(ids[name], Noop(), every=MINUTE, start_time=_proto(begin), **given)
+        planner.rewind(ids[name], begin)
+
+    scheduler = stack.scheduler()
+
+    scheduler.wait_until(lambda: not planner.is_behind(planner.now()))
+    following = begin + 10 * MINUTE
+    for name, (_, made_up) in POLICIES.items():
+        assert moments(planner.ran(ids[name])) == [begin + n * MINUTE for n in made_up], name
+        found = planner.record(ids[name])
+        assert (found.fired, found.passed) == (len(made_up), 10 - len(made_up)), name
+        assert found.next_ms == int(following.timestamp() * 1000), name
+
+
+def test_a_tick_comes_at_its_moment(stack: Stack, planner: Planner) -> None:
+    """A schedule that is made while all sleep wakes them: the next round is not waited for."""
+    stack.scheduler()
+    planner.create("far", Noop(), every=timedelta(hours=1))
+
+    planner.create("often", Noop(), every=OFTEN, overlap=OVERLAP_POLICY_ALLOW)
+
+    eventually(lambda: len(planner.ran("often")) >= 3, 10)
+    assert all(0 <= each.late_ms < 900 for each in planner.ran("often"))
+
+
+def test_jitter_is_spread_and_the_same_for_all(stack: Stack, planner: Planner) -> None:
+    """The tick stays what it is; its job waits a little longer."""
+    begin = planner.now().replace(microsecond=0) - 9 * MINUTE
+    for number in range(8):
+        planner.create(
+            f"spread-{number}", Noop(), every=MINUTE, start_time=_proto(begin),
+            jitter=Duration(seconds=3600),
+        )  # fmt: skip
+        planner.rewind(f"spread-{number}", begin + 8 * MINUTE)
+
+    stack.scheduler()
+
+    eventually(lambda: not planner.is_behind(planner.now()), 10)
+    (due, *_) = waits = [
+        int(planner.redis.hget(keys.job(each.job_id), "due") or 0) - each.tick_ms  # type: ignore[arg-type]
+        for number in range(8)
+        for each in planner.ran(f"spread-{number}")[:1]
+    ]
+    assert len(set(waits)) > 4
+    assert all(0 <= wait <= 3_600_000 for wait in waits)
+    assert due != 0
+
+
+def test_what_cannot_fire_stops_no_other(stack: Stack, planner: Planner) -> None:
+    """A definition that was tampered with, one of another schedule, a type that is not known."""
+    for schedule_id in ("forged", "swapped", "vanished", "fine"):
+        planner.create(schedule_id, Noop(), every=OFTEN, overlap=OVERLAP_POLICY_ALLOW)
+    redis, key = planner.redis, keys.schedule
+    definition: Any = redis.hget(key(NAMESPACE, "forged"), "definition")
+    redis.hset(key(NAMESPACE, "forged"), "definition", definition[:-1] + b"x")
+    definition = redis.hget(key(NAMESPACE, "fine"), "definition")
+    redis.hset(key(NAMESPACE, "swapped"), "definition", definition)
+    _retype(planner, "vanished", "acme_jobs.lab.v1.Gone")
+
+    scheduler = stack.scheduler()
+
+    scheduler.wait_until(lambda: len(planner.ran("fine")) >= 2)
+    errors = {name: planner.record(name).error for name in ("forged", "swapped", "vanished")}
+    assert "not believed" in errors["forged"]
+    assert "belongs to another schedule" in errors["swapped"]
+    assert "spec.payload" in errors["vanished"]
+    assert planner.record("fine").error == ""
+    assert [planner.ran(name) for name in errors] == [[], [], []]
+
+
+def test_redis_may_go_away(stack: Stack, planner: Planner) -> None:
+    """The scheduler waits for it, and makes up what its schedules want."""
+    planner.create(
+        "often", Noop(), every=OFTEN, catch_up=CATCH_UP_ALL, overlap=OVERLAP_POLICY_ALLOW
+    )
+    scheduler = stack.scheduler()
+    scheduler.wait_until(lambda: planner.ran("often"))
+
+    stack.redis_server.process.send(signal.SIGKILL)
+    scheduler.wait_for("redis cannot be reached")
+    stack.restart_redis()
+    back = planner.now()
+
+    scheduler.wait_until(lambda: planner.ran("often")[-1].tick_ms > back.timestamp() * 1000 + 1000)
+    ticks = moments(planner.ran("often"))
+    assert [after - before for before, after in pairwise(ticks)] == [OFTEN] * (len(ticks) - 1)
+
+
+def test_a_stopped_scheduler_ends_at_once_and_says_so(stack: Stack, planner: Planner) -> None:
+    """Also from a long sleep; rq-scheduler's tools see it come and go."""
+    scheduler = stack.scheduler()
+    names = stack.redis.keys("rq:scheduler_instance:*")
+    assert len(names) == 1
+    assert stack.redis.zcard(keys.SCHEDULERS) == 1
+
+    scheduler.terminate()
+
+    assert scheduler.wait(2) == 0
+    assert stack.redis.keys("rq:scheduler*") == []
+    assert stack.redis.zcard(keys.SCHEDULERS) == 0
+
+
+def test_a_pause_holds_ticks_and_a_resume_makes_up_none(stack: Stack, planner: Planner) -> None:
+    """What was due in between is not late: it was not wanted."""
+    store = Store(planner.redis)
+    first = planner.create("often", Noop(), every=OFTEN, overlap=OVERLAP_POLICY_ALLOW)
+    store.run(pause(NAMESPACE, "often", Paused("holiday", "ana", 1)))
+    planner.create("other", Noop(), every=OFTEN, overlap=OVERLAP_POLICY_ALLOW)
+    scheduler = stack.scheduler()
+    scheduler.wait_until(lambda: len(planner.ran("other")) >= 2)
+    assert planner.ran("often") == []
+
+    again = first + 60 * OFTEN
+    store.run(resume(NAMESPACE, "often", planner.record("often").revision, _ms(again)))
+
+    assert planner.record("often").next_ms == _ms(again)
+
+
+def test_a_burst_fires_what_is_due_and_ends(stack: Stack, planner: Planner) -> None:
+    """For those who let cron start it."""
+    begin = planner.create("hourly", Noop(), every=timedelta(hours=1)) - timedelta(hours=1)
+    planner.rewind("hourly", begin)
+
+    burst = stack.processes.portaria("scheduler", "scheduler", "--burst")
+
+    assert burst.wait(20) == 0
+    assert moments(planner.ran("hourly")) == [begin]
+
+
+def _proto(moment: datetime) -> Timestamp:
+    made = Timestamp()
+    made.FromDatetime(moment)
+    return made
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _retype(planner: Planner, schedule_id: str, job_type: str) -> None:
+    """As though a later release had taken the type away."""
+    record = planner.record(schedule_id)
+    schedule = Schedule()
+    schedule.CopyFrom(planner.definitions.read(record).schedule)
+    schedule.spec.payload.type_url = f"type.googleapis.com/{job_type}"
+    made = planner.definitions.write(schedule, content_hash="x", created_by="ana", next_ms=0)
+    fields: dict[str, Any] = {"definition": made.sealed, "revision": made.revision}
+    planner.redis.hset(keys.schedule(NAMESPACE, schedule_id), mapping=fields)
