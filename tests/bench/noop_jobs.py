@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from redis import Redis
 
 from acme_jobs.lab.v1.lab_pb2 import Noop
@@ -44,14 +47,22 @@ def admitted_noop(admission: Admission) -> Admitted:
     return admission.admit(noop_request())
 
 
-def fill(redis: Redis, ring: KeyRing, count: int) -> None:
-    """Queues so many no-op jobs."""
-    admit = admission(ring)
+def fill(
+    redis: Redis, ring: KeyRing, count: int, due_ms: Callable[[], int] = lambda: 0
+) -> list[str]:
+    """Hands in so many no-op jobs; answers their ids.
+
+    `due_ms` says when one is due, in milliseconds since 1970; by default at once.
+    """
+    admit, job_ids = admission(ring), []
     text = calls.submit(admitted_noop(admit).submission).script.text
     digest = redis.script_load(text)
     for start in range(0, count, _BATCH):
         pipeline = redis.pipeline(transaction=False)
         for _ in range(min(_BATCH, count - start)):
-            call = calls.submit(admitted_noop(admit).submission)
+            job = replace(admitted_noop(admit).submission, run_at_ms=due_ms())
+            job_ids.append(job.job_id)
+            call = calls.submit(job)
             pipeline.evalsha(digest, len(call.keys), *call.keys, *call.arguments)
         pipeline.execute()
+    return job_ids

@@ -18,6 +18,7 @@ from bench import (
     batchwatch,
     depth,
     drain,
+    due,
     idle,
     latency,
     listing,
@@ -80,6 +81,12 @@ def _idle(*, quick: bool) -> Iterator[Section]:
     yield idle.measure(seconds=10 if quick else 60)
 
 
+def _due(*, quick: bool) -> Iterator[Section]:
+    yield due.measure_lateness(jobs=300 if quick else 5_000, seconds=5 if quick else 30)
+    yield due.measure_promote(rounds=5 if quick else 25, quick=quick)
+    yield due.measure_idle(seconds=10 if quick else 60)
+
+
 def _listing(*, quick: bool) -> Iterator[Section]:
     yield listing.measure(rounds=5 if quick else 25, many=20_000 if quick else listing.MANY)
 
@@ -103,6 +110,7 @@ PARTS = {
     "recovery": _recovery,
     "depth": _depth,
     "idle": _idle,
+    "due": _due,
     "listing": _listing,
     "watchers": _watchers,
     "batchwatch": _batchwatch,

@@ -35,7 +35,7 @@ class Side:
     jobs: int
     """As many as take it some seconds."""
     warm_up: int
-    fill: Callable[[Stack, Redis, int], None]
+    fill: Callable[[Stack, Redis, int], object]
     start: Callable[[Stack], list[Process]]
     """Starts WORKERS processes that run jobs; answers them or their parent."""
     has_done: Callable[[Redis, int], bool]

@@ -61,6 +61,7 @@ class ExactScheduler(rq_scheduler.Scheduler):  # type: ignore[misc] # it has no 
         self._keep_types = keep_types
         self._beat_at = 0.0
         self._is_stopping = False
+        self._is_full = False
         self._is_asleep = False
         self._log = logger()
 
@@ -103,25 +104,43 @@ class ExactScheduler(rq_scheduler.Scheduler):  # type: ignore[misc] # it has no 
 
     def _round(self) -> float:
         """Seconds until there is something to do."""
+        self._alarm.set()
         try:
-            self._alarm.set()
-            if time.monotonic() >= self._beat_at:
-                self.heartbeat()
-                self._beat_at = time.monotonic() + BEAT_EVERY
-            self._keep_types()
-            ahead = self.enqueue_jobs()
-            self._sweeps.sweep()
-            # After the sweeps: they may have taken a while.
-            due = self._sweeps.rest()
-        except StoreFull:
-            # What ends jobs goes on; what is due is fired once there is room.
-            self._log.warning("redis is full: ticks wait")
-            return self._sweeps.rest() or _AWAY
+            rests = [self._unless_full(each) for each in (self._beat, self._fire, self._sweep)]
         except PortariaError:
             self._sweeps.reachable(False)
             return _AWAY
         self._sweeps.reachable(True)
-        return due if ahead is None else min(due, ahead)
+        return min(rests)
+
+    def _beat(self) -> float:
+        now = time.monotonic()
+        if now >= self._beat_at:
+            self.heartbeat()
+            self._beat_at = now + BEAT_EVERY
+        return self._beat_at - now
+
+    def _fire(self) -> float:
+        self._keep_types()
+        ahead = self.enqueue_jobs()
+        return BEAT_EVERY if ahead is None else ahead
+
+    def _sweep(self) -> float:
+        self._sweeps.sweep()
+        return self._sweeps.rest()
+
+    def _unless_full(self, part: Callable[[], float]) -> float:
+        """The part's answer; where Redis is full, what frees its memory goes on all the same."""
+        try:
+            answer = part()
+        except StoreFull:
+            if not self._is_full:
+                self._log.warning("redis is full: what is due waits")
+            self._is_full = True
+            return _AWAY
+        if part == self._fire:
+            self._is_full = False
+        return answer
 
     def _sleep(self, seconds: float) -> None:
         try:

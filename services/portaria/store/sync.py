@@ -73,6 +73,9 @@ class Store:
         A new one where Redis was promoted since: it may lack what watchers were told.
         """
         with translated():
+            # A full Redis refuses every SET, and must not refuse those who would drain it.
+            if known := self._prepared():
+                return known
             self.redis.set(keys.SCHEMA, SCHEMA_VERSION, nx=True)
             self.redis.set(keys.GENERATION, new_token(), nx=True)
             lineage: Any = self.redis.info("replication")
@@ -81,6 +84,14 @@ class Store:
                 self.redis.set(keys.GENERATION, new_token())
             generation: Any = self.redis.get(keys.GENERATION)
             return str(generation.decode())
+
+    def _prepared(self) -> str:
+        """The generation, where nothing is to be written; else empty."""
+        lineage: Any = self.redis.info("replication")
+        names = (keys.SCHEMA, keys.GENERATION, keys.LINEAGE)
+        found: list[Any] = [self.redis.get(name) for name in names]
+        is_same = found[2] == lineage["master_replid"].encode()
+        return found[1].decode() if all(found) and is_same else ""
 
     def unsafe_settings(self) -> list[str]:
         """What about this Redis can lose an acknowledged job; empty where nothing can."""

@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from acme_jobs.lab.v1.lab_pb2 import Noop
-from portaria.store import Store, keys
+from portaria.store import Store, Submission, calls, keys
 from portaria.store.schedules import Paused, pause, resume
 from portaria.v1.schedules_service_pb2 import (
     CATCH_UP_ALL,
@@ -151,6 +151,28 @@ def test_redis_may_go_away(stack: Stack, planner: Planner) -> None:
     scheduler.wait_until(lambda: planner.ran("often")[-1].tick_ms > back.timestamp() * 1000 + 1000)
     ticks = moments(planner.ran("often"))
     assert [after - before for before, after in pairwise(ticks)] == [OFTEN] * (len(ticks) - 1)
+
+
+def test_a_full_redis_keeps_ticks_due_and_the_rest_going(stack: Stack, planner: Planner) -> None:
+    """What frees memory goes on; what waited is fired once there is room."""
+    planner.create("often", Noop(), every=OFTEN, catch_up=CATCH_UP_ALL)
+    submission = Submission(
+        namespace=NAMESPACE, request_id="r", content_hash="c", job_id="j1", queue="lab:low",
+        type="acme_jobs.lab.v1.Noop", envelope=b"e", timeout_s=1, delay_ms=1500, ttl_ms=60_000,
+        max_attempts=1,
+    )  # fmt: skip
+    store = Store(planner.redis)
+    store.prepare()
+    store.run(calls.submit(submission))
+    planner.redis.config_set("maxmemory", 1)
+
+    scheduler = stack.scheduler()
+
+    scheduler.wait_for("redis is full")
+    scheduler.wait_until(lambda: planner.redis.lrange("rq:queue:lab:low", 0, -1) == [b"j1"])
+    assert planner.ran("often") == []
+    planner.redis.config_set("maxmemory", 0)
+    scheduler.wait_until(lambda: planner.ran("often"))
 
 
 def test_a_stopped_scheduler_ends_at_once_and_says_so(stack: Stack, planner: Planner) -> None:

@@ -10,6 +10,7 @@ from redis import Redis
 
 from conformance.kernel import QUEUE, Kernel, Setup, ended, submission
 from integration.store.faults import break_at, every_fault
+from portaria.core.errors import StoreFull
 from portaria.store import Store, Verdict, keys
 from portaria.store.calls import Call
 from portaria.store.schedule_records import ScheduleRecord, read_due, read_schedules
@@ -235,6 +236,25 @@ def test_the_plan_is_read_in_slices(kernel: Kernel) -> None:
     assert due.ticks == [((NS, "a"), NOW), ((NS, "b"), NEXT)]
     assert due.next_ms == far
     assert read_due(kernel.redis, most=1).ticks == [((NS, "a"), NOW)]
+
+
+def test_a_full_redis_refuses_a_tick_whole(nightly: Kernel, redis: Redis) -> None:
+    """It is due still; a schedule can be stopped, and taken away."""
+    nightly.store.run(create(NS, "other", made()))
+    before = nightly.snapshot()
+    redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(StoreFull):
+            nightly.store.run(step())
+        with pytest.raises(StoreFull):
+            nightly.store.run(create(NS, "third", made()))
+        assert nightly.snapshot() == before
+        assert nightly.store.run(pause(NS, ID, Paused("full", "ana", 1))) is Changed.OK
+        assert nightly.store.run(remove(NS, "other")) is Changed.OK
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert nightly.store.run(resume(NS, ID, "one", NOW)) is Changed.OK
+    assert nightly.store.run(step()).word == "fired"
 
 
 # --- faults -------------------------------------------------------------------------------------

@@ -33,6 +33,9 @@ elseif ARGV[4] ~= '*' and revision ~= ARGV[4] and not (op == 'replace' and revis
   return {'stale'}
 end
 
+-- What stops or mends goes on at maxmemory; see turn.lua.
+if op ~= 'create' and op ~= 'replace' then call('DEL', 'portaria:nothing') end
+
 if op == 'remove' then
   call('DEL', KEYS[1], KEYS[4])
   call('ZREM', KEYS[2], member)
