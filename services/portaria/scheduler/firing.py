@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from random import Random
 
 from portaria.core.clock import from_milliseconds, to_milliseconds
 from portaria.core.errors import PortariaError
@@ -24,7 +25,9 @@ from portaria.v1.job_pb2 import JobSpec
 from portaria.v1.schedules_service_pb2 import OVERLAP_POLICY_ALLOW, Schedule
 
 MOST = 500
-"""Schedules that are read at once."""
+"""Ticks that are looked at once; of many, each scheduler takes another slice, or all would do the
+same and only one of them would count."""
+_SLICE = 100
 _TOGETHER = 50
 """Steps that are sent at once: others wait no longer than these take."""
 _AGAIN = 10.0
@@ -63,6 +66,7 @@ class Firing:
         self._ahead_ms = ahead // timedelta(milliseconds=1)
         self._known: dict[Name, Known] = {}
         self._resting: dict[Name, float] = {}
+        self._random = Random()
         self._log = logger()
 
     def wake(self) -> None:
@@ -78,13 +82,17 @@ class Firing:
         most = MOST + len(self._resting)
         due = read_due(self._store.redis, most=most, ahead_ms=self._ahead_ms)
         ready = [(name, moment) for name, moment in due.ticks if name not in self._resting]
+        goes_on = len(due.ticks) == most or len(ready) > _SLICE
+        if len(ready) > _SLICE:
+            begin = self._random.randrange(0, len(ready), _SLICE)
+            ready = ready[begin : begin + _SLICE]
         records = read_schedules(self._store.redis, [name for name, _ in ready])
         steps: list[Call[Ticked]] = []
         for (name, moment), record in zip(ready, records, strict=True):
             steps += self._steps(name, record, moment, due.now_ms)
         for start in range(0, len(steps), _TOGETHER):
             self._store.run_many(steps[start : start + _TOGETHER])
-        if len(due.ticks) == most:
+        if goes_on:
             return 0.0
         return max(0, due.next_ms - due.now_ms) / 1000 if due.next_ms else None
 
