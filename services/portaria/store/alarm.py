@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import Any
 
 from redis import Redis
@@ -12,49 +11,54 @@ from redis.exceptions import RedisError
 from portaria.store import keys
 
 _PAUSE = 0.5
-"""Seconds for which a connection that broke is left alone, at most."""
+"""Seconds for which a Redis that does not answer is left alone, at most."""
+_LONGEST = 2.0
+"""Seconds for which Redis is asked at once; less than a reply may take."""
 
 
 class Alarm:
-    """Listens on a connection of its own; what it missed while that was broken, nobody tells."""
+    """One sleeper. Nothing is missed: it goes on where its last sleep ended."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self._pubsub: Any = None
+        self.redis = redis
+        self._heard: bytes | None = None
 
     def set(self) -> None:
-        """Listens from now on: what is written later than this ends the next sleep."""
-        if self._pubsub is not None:
+        """From the first call on: what is written later ends the next sleep."""
+        if self._heard is not None:
             return
-        pubsub: Any = self._redis.pubsub(  # type: ignore[no-untyped-call]
-            ignore_subscribe_messages=True
-        )
         try:
-            pubsub.subscribe(keys.WAKE)
+            newest: Any = self.redis.xrevrange(keys.ALARM, count=1)
         except (OSError, RedisError):
-            pubsub.close()
-        else:
-            self._pubsub = pubsub
+            return  # the sleep will find Redis away
+        self._heard = newest[0][0] if newest else b"0-0"
 
     def sleep(self, seconds: float) -> bool:
         """Whether something was written that may be due; else the time is up."""
         until = time.monotonic() + seconds
         try:
-            while self._pubsub is not None and (left := until - time.monotonic()) > 0:
-                if self._pubsub.get_message(timeout=left) is not None:
-                    while self._pubsub.get_message(timeout=0) is not None:
-                        pass  # many at once are one
+            while self._heard is not None and (left := until - time.monotonic()) > 0.001:
+                block = int(min(left, _LONGEST) * 1000)
+                if entries := self.redis.xread({keys.ALARM: self._heard}, block=block):
+                    self._heard = _last(entries)
                     return True
         except (OSError, RedisError):
-            self.close()
+            self._heard = None
             time.sleep(min(_PAUSE, max(0.0, until - time.monotonic())))
             return True
         time.sleep(max(0.0, until - time.monotonic()))
         return False
 
     def close(self) -> None:
-        """Listens no more."""
-        pubsub, self._pubsub = self._pubsub, None
-        if pubsub is not None:
-            with suppress(OSError, RedisError):
-                pubsub.close()
+        """Closes its connection."""
+        self.redis.close()
+
+
+def _last(entries: Any) -> bytes:
+    streams = entries.values() if isinstance(entries, dict) else [found for _, found in entries]
+    (found,) = streams
+    # One list of entries; RESP3 has them in another one.
+    while isinstance(found[0], list):
+        (found,) = found
+    entry_id: bytes = found[-1][0]
+    return entry_id

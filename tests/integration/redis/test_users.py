@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from redis import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from acme_jobs.lab.v1.lab_pb2 import Wait
+from acme_jobs.lab.v1.lab_pb2 import Noop, Wait
 from integration.redis.journey import work_goes
 from portaria.core.errors import StoreUnavailable
 from portaria.store import Store, calls, keys
 from portaria.store.connect import connect
 from portaria.up.redis_server import RedisServer
 from stack import Stack, eventually
+from stack.schedules import Planner
 from stack.users import PASSWORD, add_users
 from stack.versions import both_versions
 
@@ -31,7 +33,7 @@ KNOWN_REFUSALS = {"config", "config|get", "client", "client|setinfo", "client|ma
 def users(redis_server: RedisServer, redis: Redis) -> Iterator[dict[str, str]]:
     """The URLs of the shipped users."""
     yield add_users(redis_server, redis)
-    redis.execute_command("ACL", "DELUSER", "door", "worker")
+    redis.execute_command("ACL", "DELUSER", "door", "worker", "scheduler")
 
 
 def _refused(redis: Redis) -> set[str]:
@@ -57,8 +59,13 @@ def test_all_work_is_done_with_the_rights_that_we_ship(
     stack.door(PORTARIA_REDIS_URL=users["door"])
     rights = {"PORTARIA_REDIS_URL": users["worker"], "RQ_REDIS_URL": users["worker"]}
     first = stack.worker("lab", **rights)
+    scheduler = stack.scheduler(PORTARIA_REDIS_URL=users["scheduler"])
+    planner = Planner(stack)
+    planner.create("often", Noop(), every=timedelta(seconds=1))
 
     work_goes(stack)
+    scheduler.wait_until(lambda: planner.ran("often"))
+    planner.close()
     held = stack.client.submit(Wait(gate=str(gate), log=str(log)))
     eventually(log.exists, 5)
     os.kill(first.pid, signal.SIGKILL)
@@ -70,7 +77,7 @@ def test_all_work_is_done_with_the_rights_that_we_ship(
     assert _refused(redis) - KNOWN_REFUSALS == set()
 
 
-@pytest.mark.parametrize("user", ["door", "worker"])
+@pytest.mark.parametrize("user", ["door", "worker", "scheduler"])
 @pytest.mark.parametrize(
     "command",
     [
@@ -121,6 +128,8 @@ def test_what_nobody_needs_is_refused(
         ("door", ("SUBSCRIBE", "rq:pubsub:ana")),
         ("worker", ("PUBLISH", "rq:pubsub:ana", "{}")),
         ("worker", ("SUBSCRIBE", "others")),
+        ("scheduler", ("LPOP", keys.queue("mail:high"))),
+        ("scheduler", ("PUBLISH", "rq:pubsub:ana", "{}")),
     ],
     ids=lambda given: given if isinstance(given, str) else " ".join(given[:3]),
 )

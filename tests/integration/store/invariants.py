@@ -28,6 +28,7 @@ _STAYS = (
     b"portaria:runs:",
     b"portaria:tick:",
     b"portaria:ticks",
+    b"portaria:alarm",
     b"rq:queues",
     b"rq:worker:",
 )

@@ -64,5 +64,5 @@ else
     ARGV[9], 'release', ARGV[10], 'created', h[4] or NOW, 'updated', NOW)
   call('HDEL', KEYS[1], 'error')
 end
-if not stops then call('PUBLISH', 'portaria:wake', '') end
+if not stops then alarm() end
 return {'ok'}
