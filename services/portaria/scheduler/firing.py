@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from random import Random
 
 from portaria.core.clock import from_milliseconds, to_milliseconds
@@ -51,19 +50,10 @@ class Known:
 class Firing:
     """Fires what is due. One for each scheduler; any number may run side by side."""
 
-    def __init__(
-        self,
-        store: Store,
-        admission: Admission,
-        definitions: Definitions,
-        *,
-        ahead: timedelta = timedelta(0),
-    ) -> None:
-        """`ahead` is how far its clock is ahead of that of Redis; for tests."""
+    def __init__(self, store: Store, admission: Admission, definitions: Definitions) -> None:
         self._store = store
         self._admission = admission
         self._definitions = definitions
-        self._ahead_ms = ahead // timedelta(milliseconds=1)
         self._known: dict[Name, Known] = {}
         self._resting: dict[Name, float] = {}
         self._random = Random()
@@ -80,7 +70,7 @@ class Firing:
         """
         self._revive()
         most = MOST + len(self._resting)
-        due = read_due(self._store.redis, most=most, ahead_ms=self._ahead_ms)
+        due = read_due(self._store.redis, most=most)
         ready = [(name, moment) for name, moment in due.ticks if name not in self._resting]
         goes_on = len(due.ticks) == most or len(ready) > _SLICE
         if len(ready) > _SLICE:
@@ -104,6 +94,7 @@ class Firing:
         self, name: Name, record: ScheduleRecord | None, moment_ms: int, now_ms: int
     ) -> list[Call[Ticked]]:
         if record is None:
+            self._known.pop(name, None)
             self._store.run(remove(*name))  # what a fault left of it
             return []
         if record.next_ms != moment_ms or record.paused:

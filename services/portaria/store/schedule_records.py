@@ -69,15 +69,14 @@ class Due:
     """The first tick after these; 0 where there is none."""
 
 
-def read_due(redis: Redis, *, most: int, ahead_ms: int = 0) -> Due:
-    """Up to `most` ticks that are due, by a clock that is `ahead_ms` ahead. Raises
-    StoreUnavailable."""
+def read_due(redis: Redis, *, most: int) -> Due:
+    """Up to `most` ticks that are due. Raises StoreUnavailable."""
     with translated():
         pipeline: Any = redis.pipeline(transaction=False)
         pipeline.time()
         pipeline.zrange(keys.TICKS, 0, most, withscores=True)
         (seconds, micros), plan = pipeline.execute()
-    now_ms = seconds * 1000 + micros // 1000 + ahead_ms
+    now_ms = seconds * 1000 + micros // 1000
     ticks = [(_name(packed), int(score)) for packed, score in plan]
     due = [each for each in ticks[:most] if each[1] <= now_ms]
     return Due(now_ms, due, ticks[len(due)][1] if len(due) < len(ticks) else 0)
