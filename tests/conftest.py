@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -21,7 +22,17 @@ from stack.processes import base_env
 if TYPE_CHECKING:
     from stack.postgres import PostgresServer
 
+# Thousands of tests and their modules stay to the end: what collects garbage need not look through
+# them, neither while they are gathered nor, again and again, while tests run.
+gc.disable()
+
 _PROCESSES = pytest.StashKey[list[Processes]]()
+
+
+def pytest_collection_finish() -> None:
+    """From here on Python collects as usual."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

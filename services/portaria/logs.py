@@ -13,8 +13,14 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+# structlog would import rich for tracebacks, an eighth of the start of a door; ours are plain.
+_modules: Any = sys.modules
+_modules.setdefault("rich", None)
+import structlog  # noqa: E402
+from structlog.typing import FilteringBoundLogger, Processor  # noqa: E402
+
+if _modules["rich"] is None:
+    del _modules["rich"]
 
 _PLAIN = ("event", "level", "timestamp")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import gc
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from contextlib import suppress
 import uvloop
 
 from portaria import logs
+from portaria.core.collector import freeze_memory
 from portaria.frontdoor.drain import shutting_down
 from portaria.frontdoor.ending import cancel, finish
 from portaria.frontdoor.parts import Bounds, build
@@ -38,8 +38,7 @@ async def serve(settings: Settings, on_listening: Listening | None = None) -> No
     running = Running(settings)
     address = await running.start()
     # What is there now stays: the collector need not look at it for every few hundred calls.
-    gc.collect()
-    gc.freeze()
+    freeze_memory()
     logs.logger().info("door listening", address=address, services=running.door.services)
     if on_listening is not None:
         on_listening(address)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
+from portaria.core.collector import freeze_memory
 from portaria.core.seal import KeyRing
 from portaria.jobs import Handler
 from portaria.runtime import orphans
@@ -162,16 +162,6 @@ class ChildProcess:
             return file.read().rpartition(")")[2].split()[0] in "tT"
 
 
-def freeze_memory() -> None:
-    """What exists now is never collected in a child, so its pages stay shared.
-
-    Nor in the parent: so without what is garbage already. What an earlier fork froze is not looked
-    at again; only the first collection costs time (20 ms), later ones microseconds.
-    """
-    gc.collect()
-    gc.freeze()
-
-
 def fork_child(
     plan: Plan,
     worker: str,
@@ -200,7 +190,7 @@ def fork_child(
         prefetch=plan.prefetch,
         slowest=slowest,
     )
-    freeze_memory()
+    freeze_memory()  # so that its pages stay shared
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
