@@ -37,10 +37,14 @@ _STAYS = (
 
 def jobs(redis: Redis) -> dict[str, Hash]:
     """Every job of ours, by id."""
-    names: Any = redis.keys(keys.job("*"))
+    keys_of_jobs: Any = redis.keys(keys.job("*"))
+    names = sorted(keys_of_jobs)
+    with redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.hgetall(name)
+        hashes = pipeline.execute()
     found: dict[str, Hash] = {}
-    for name in sorted(names):
-        fields: Any = redis.hgetall(name)
+    for name, fields in zip(names, hashes, strict=True):
         text = {key.decode(): value.decode("latin-1") for key, value in fields.items()}
         if "state" in text:
             found[name.decode().removeprefix(keys.job(""))] = text

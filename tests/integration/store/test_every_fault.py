@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from conformance.kernel import QUEUES, Kernel, Setup, ended
+from conformance.kernel import FAR, QUEUES, Kernel, Setup, ended, wip
 from integration.store.faults import break_at, every_fault
 from integration.store.invariants import astray, jobs, leftovers, unreachable
 from integration.store.scenes import NOOP, OTHER, SCENES
@@ -157,10 +157,14 @@ class _Ends:
         """Until nothing is left to do; then everything is purged."""
         for turn in self._held:
             self._finish(turn)
+        before = self._stand_still()
         for _ in range(5):
-            self._let_time_pass()
+            self._let_moments_come()
             while (turn := self._kernel.turn("rescuer", want=10)).claims:
                 self._finish(turn)
+            if (after := self._stand_still()) == before:
+                break  # another round would do the same, which is nothing
+            before = after
         open_jobs = self._open()
         self.wrong += [f"{job_id} never ended" for job_id in open_jobs]
         self.wrong += [f"{job_id} ended twice" for job_id in _twice(self._accepted)]
@@ -172,28 +176,36 @@ class _Ends:
         pairs = zip(turn.claims, answer.taken, strict=True)
         self._accepted += [claim.job_id for claim, taken in pairs if taken]
 
-    def _let_time_pass(self) -> None:
+    def _stand_still(self) -> object:
+        """As if nothing had happened to any job for a long time; answers what there is then.
+
+        All keys but those that say who looked last, and when.
+        """
+        redis = self._kernel.redis
+        with redis.pipeline(transaction=False) as pipeline:
+            for job_id, job in jobs(redis).items():
+                open_since = {"open": 1} if "open" in job else {}
+                pipeline.hset(keys.job(job_id), mapping={"updated": 1, **open_since})
+            pipeline.eval(_DIGEST, 3, keys.AUDIT, keys.HOLDS, keys.REAPER)
+            return pipeline.execute()[-1]
+
+    def _let_moments_come(self) -> None:
         kernel = self._kernel
-        for job_id, job in jobs(kernel.redis).items():
-            kernel.stand_still(job_id)
-            if "open" in job:
-                kernel.change(job_id, open=1)
         kernel.audit_all()
         kernel.unpark(NOOP, OTHER)
-        for queue in QUEUES:
-            for member in kernel.leases(queue):
-                kernel.redis.zadd(f"rq:wip:{queue}", {member: 10_000_000_001})
+        self._move(FAR + 1, *map(wip, QUEUES))
         kernel.reap_now()
-        for job_id in kernel.members(keys.DUE):
-            kernel.make_due(job_id)
+        self._move(1, keys.DUE)
         kernel.promote()
-        for job_id in kernel.members(keys.EXPIRY):
-            kernel.redis.zadd(keys.EXPIRY, {job_id: 1})
+        self._move(1, keys.EXPIRY)
         kernel.store.run(calls.expire())
-        for batch_id in kernel.members(keys.BATCHES):
-            kernel.redis.zadd(keys.BATCHES, {batch_id: 1})
+        self._move(1, keys.BATCHES)
         for _ in kernel.members(keys.BATCHES):
             kernel.store.run(settle())
+
+    def _move(self, score: int, *names: str) -> None:
+        """All members of these to one moment."""
+        self._kernel.redis.eval(_MOVE, len(names), *names, score)
 
     def _open(self) -> list[str]:
         found = jobs(self._kernel.redis).items()
@@ -207,6 +219,25 @@ class _Ends:
         for job_id in self._kernel.members(keys.PURGE):
             redis.zadd(keys.PURGE, {job_id: 1})
         self._kernel.store.run(calls.purge())
+
+
+_MOVE = """
+for _, key in ipairs(KEYS) do
+  for _, member in ipairs(redis.call('zrange', key, 0, -1)) do
+    redis.call('zadd', key, ARGV[1], member)
+  end
+end
+"""
+_DIGEST = """
+local keys, values = redis.call('keys', '*'), {}
+table.sort(keys)
+for _, key in ipairs(keys) do
+  if key ~= KEYS[1] and key ~= KEYS[2] and key ~= KEYS[3] then
+    table.insert(values, key .. redis.call('dump', key))
+  end
+end
+return redis.sha1hex(table.concat(values))
+"""
 
 
 def _ids(lines: list[str]) -> set[str]:
