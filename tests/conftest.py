@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 from collections.abc import Generator, Iterator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
+from redis import utils as redis_py
 
 from portaria.up.redis_server import RedisServer
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 # Thousands of tests and their modules stay to the end: what collects garbage need not look through
 # them, neither while they are gathered nor, again and again, while tests run.
 gc.disable()
+
+# redis-py parses its own package's metadata for each connection, and tests open thousands.
+redis_py.get_lib_version = functools.cache(redis_py.get_lib_version)
 
 _PROCESSES = pytest.StashKey[list[Processes]]()
 
