@@ -126,9 +126,12 @@ class Stack:
 
     def _registered(self, process: Process) -> Process:
         def known() -> bool:
-            pids = {process.pid, *(each.pid for each in process.descendants())}
             keys = self.redis.smembers("rq:workers")
-            return any(int(self.redis.hget(key, "pid") or 0) in pids for key in keys)
+            pids = {int(self.redis.hget(key, "pid") or 0) for key in keys} - {0}
+            if not pids or process.pid in pids:
+                return bool(pids)
+            # The rarer case, since it means a look at every process of the machine.
+            return any(each.pid in pids for each in process.descendants())
 
         process.wait_until(known)
         return process

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -139,8 +140,14 @@ def test_types_say_whether_anybody_serves_them(portaria, stack):
 
 def test_a_door_that_is_not_there_is_exit_code_3(portaria):
     """For each of them."""
-    for words in (("jobs", "list"), ("types",)):
-        assert portaria(*words, PORTARIA_ADDRESS="127.0.0.1:1").returncode == 3
+
+    def run(words):
+        return portaria(*words, PORTARIA_ADDRESS="127.0.0.1:1")
+
+    with ThreadPoolExecutor() as pool:  # each waits for seconds
+        ended = list(pool.map(run, (("jobs", "list"), ("types",))))
+
+    assert [done.returncode for done in ended] == [3, 3]
 
 
 # --- the client -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 
@@ -110,9 +111,15 @@ def test_what_is_wrong_is_told_in_words(portaria, words, code, said):
 
 def test_a_door_that_is_not_there_is_exit_code_3(portaria):
     """For every command that asks it."""
-    for words in (("queues",), ("workers",), ("top", "--once"), ("inspect", "ping")):
-        done = portaria(*words, PORTARIA_ADDRESS="127.0.0.1:1")
+    commands = (("queues",), ("workers",), ("top", "--once"), ("inspect", "ping"))
 
+    def run(words):
+        return portaria(*words, PORTARIA_ADDRESS="127.0.0.1:1")
+
+    with ThreadPoolExecutor() as pool:  # each waits for seconds
+        ended = list(pool.map(run, commands))
+
+    for done in ended:
         assert done.returncode == 3
         assert "cannot reach the door at 127.0.0.1:1" in done.stderr
 
