@@ -17,7 +17,8 @@ PROOF ?= chaos
 # Never let uv fetch a Python of its own: the system's is the one we support.
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
-unexport PYTHONPATH VIRTUAL_ENV
+# Without compiled files each worker of the tests compiles them all anew.
+unexport PYTHONPATH VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo up test check redis proto lock bench chaos clean
 
