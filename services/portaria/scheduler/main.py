@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portaria import logs
 from portaria.admission.rules import Rules
+from portaria.core.collector import freeze_memory
 from portaria.core.seal import load_key_ring
 from portaria.intake.admission import Admission
 from portaria.intake.catalogue import Catalogue
@@ -40,4 +41,5 @@ def run(settings: Settings, *, name: str, burst: bool = False) -> None:
         alarm=Alarm(connect(settings.redis_url)),
         keep_types=TypesLearner(store, catalogue, keys).keep,
     )
+    freeze_memory()  # what a start made stays: see core/collector.py
     scheduler.run(burst=burst)
