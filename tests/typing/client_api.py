@@ -1,7 +1,7 @@
 """What mypy knows about the client. Checked, never run."""
 
 from collections.abc import AsyncGenerator, Generator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import assert_type
 
@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from portaria.client import AsyncClient, AsyncHandle, Client, Handle, JobFailed, Retried, Tls
 from portaria.v1.job_pb2 import Failure, Job, SubmitOptions
 from portaria.v1.jobs_service_pb2 import JobEvent, JobTypeInfo, ListJobsResponse
+from portaria.v1.schedules_service_pb2 import Schedule
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 
 
@@ -38,6 +39,21 @@ def calls(client: Client) -> None:
     assert_type(client.delete(labels={"team": "a"}), int)
     handle.cancel("no more")
     client.cancel(label={"team": "a"})  # type: ignore[call-arg]
+
+
+def schedules(client: Client) -> None:
+    """Periodic work."""
+    every = timedelta(minutes=5)
+    assert_type(client.schedules.create("a", SendEmail(), cron="0 2 * * *"), Schedule)
+    client.schedules.create("a", SendEmail(), every=every, overlap="allow", catch_up="all")
+    client.schedules.create("a", SendEmail(), every=5)  # type: ignore[arg-type]
+    client.schedules.create("a", SendEmail(), overlap="never")  # type: ignore[arg-type]
+    client.schedules.create("a", SendEmail(), con="0 2 * * *")  # type: ignore[call-arg]
+    client.schedules.create("a", cron="0 2 * * *")  # type: ignore[call-arg]
+    assert_type(client.schedules.update("a", cron="0 3 * * *", clear=["end_time"]), Schedule)
+    assert_type(client.schedules.trigger("a"), Handle[Message])
+    assert_type(client.schedules.preview(cron="0 2 * * *").times, Sequence[datetime])
+    client.schedules.pause("a")  # type: ignore[call-arg]
 
 
 def reading(client: Client) -> None:

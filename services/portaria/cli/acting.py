@@ -35,6 +35,7 @@ class Selected:
     states: tuple[str, ...]
     labels: Mapping[str, str]
     workflow: str
+    schedule: str
     older_than: timedelta | None
     newer_than: timedelta | None
 
@@ -47,6 +48,7 @@ class Selected:
             "states": self.states,
             "labels": self.labels,
             "workflow_id": self.workflow,
+            "schedule_id": self.schedule,
         }
         now = datetime.now(UTC)
         if self.older_than is not None:
@@ -86,6 +88,7 @@ def filter_options(command: Function) -> Function:
 def lasting_options(command: Function) -> Function:
     """What the jobs have in common for good."""
     for option in (
+        click.option("--schedule", default="", metavar="ID", help="Of one schedule."),
         click.option("--workflow", default="", metavar="ID", help="Of one workflow or batch."),
         click.option(
             "--label", "labels", multiple=True, metavar="KEY=VALUE", callback=labels_of,

@@ -29,6 +29,12 @@ COMMANDS = {
         extra="cli",
         section="Call",
     ),
+    "schedules": Entry(
+        target="portaria.cli.schedules:schedules",
+        help="Periodic work: list, preview, pause, trigger, create…",
+        extra="cli",
+        section="Call",
+    ),
     "top": Entry(
         target="portaria.cli.top:top",
         help="Queues and workers, live.",

@@ -8,9 +8,14 @@ from portaria.core.errors import (
     AlreadyBegun,
     AlreadyExists,
     ConfigurationError,
+    EtagMismatch,
     InvalidRequest,
+    NewerRelease,
     NotFound,
     PortariaError,
+    RunOpen,
+    ScheduleBroken,
+    ScheduleDeclared,
 )
 
 EXIT_CODES_HELP = """\b
@@ -19,6 +24,21 @@ Exit codes:
   1  the job failed, was cancelled or expired
   2  wrong usage, or an invalid request
   3  the door or its store cannot be reached, or the time was up"""
+
+
+# What no repeat of the same would mend.
+_INVALID = (
+    InvalidRequest,
+    AlreadyExists,
+    AlreadyBegun,
+    NotFound,
+    ConfigurationError,
+    EtagMismatch,
+    NewerRelease,
+    RunOpen,
+    ScheduleBroken,
+    ScheduleDeclared,
+)
 
 
 class Exit(IntEnum):
@@ -47,5 +67,4 @@ class Refused(Exception):
 
 def exit_of(error: PortariaError) -> Exit:
     """The code of an error that ended a command."""
-    invalid = (InvalidRequest, AlreadyExists, AlreadyBegun, NotFound, ConfigurationError)
-    return Exit.INVALID if isinstance(error, invalid) else Exit.UNAVAILABLE
+    return Exit.INVALID if isinstance(error, _INVALID) else Exit.UNAVAILABLE

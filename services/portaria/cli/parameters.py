@@ -1,7 +1,8 @@
-"""Kinds of command-line values: durations and labels."""
+"""Kinds of command-line values: durations, moments and labels."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -57,3 +58,29 @@ def labels_of(
             raise click.BadParameter(f'"{key}" is given twice', ctx, param)
         labels[key] = text
     return labels
+
+
+class Moment(click.ParamType[datetime]):
+    """A click type of moments: ISO 8601, without a zone where the command knows one."""
+
+    name = "moment"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Fails with what would be right."""
+        try:
+            return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        except ValueError:
+            text = f'"{value}" is no moment: expected e.g. 2026-12-01T08:00 or 2026-12-01T08:00Z'
+            self.fail(text, param, ctx)
+
+
+def in_zone(moment: datetime | None, zone: str) -> datetime | None:
+    """One that names no zone is of this one, UTC where it is none."""
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    try:
+        return moment.replace(tzinfo=ZoneInfo(zone or "UTC"))
+    except (ZoneInfoNotFoundError, ValueError):
+        return moment.replace(tzinfo=UTC)  # the door says what is wrong with the zone

@@ -95,7 +95,7 @@ def _submit(said: Submission) -> int:
     what = f"cannot submit {job_type.short_name}"
     if said.lines:
         return _submit_lines(settings, job_type, said, what)
-    text = _payload_text(said, job_type)
+    text = payload_text(said.text, said.file, job_type)
     with telling(what):
         payload = message_from_json(job_type.message, text)
     with open_client(settings) as client:
@@ -124,23 +124,24 @@ def _submit_lines(settings: "Settings", job_type: "JobType", said: Submission, w
         return lines.submit(client, labels=dict(said.labels), request_id=said.request_id, what=what)
 
 
-def _payload_text(said: Submission, job_type: "JobType") -> str:
-    if said.text is not None and said.file is not None:
+def payload_text(text: str | None, file: TextIO | None, job_type: "JobType") -> str:
+    """The JSON of a payload, wherever it comes from."""
+    if text is not None and file is not None:
         raise click.UsageError("--json excludes --file")
-    if said.text is not None:
-        return said.text
+    if text is not None:
+        return text
     # Where there are fields, a file that was forgotten must not become a job, valid or not.
     needs_none = not job_type.message.DESCRIPTOR.fields
-    if said.file is None and not _is_piped():
+    if file is None and not _is_piped():
         if needs_none:
             return "{}"
         raise click.UsageError("no payload: give --json, --file, or pipe it in")
-    source = said.file or sys.stdin
+    source = file or sys.stdin
     try:
-        text = source.read()
+        piped = source.read()
     except UnicodeDecodeError:
         raise click.UsageError(f"{source.name}: not UTF-8") from None
-    return "{}" if needs_none and not text.strip() else text
+    return "{}" if needs_none and not piped.strip() else piped
 
 
 def _is_piped() -> bool:
@@ -164,7 +165,7 @@ def _follow(client: "Client", handle: "Handle[Message]", said: Submission) -> in
     from portaria.cli.json_text import json_text, message_dict
 
     if not said.as_json:
-        click.echo(_received(handle))
+        click.echo(received(handle))
     if not (said.watching or said.waiting):
         if said.as_json and handle.submitted is not None:
             answer = {"job": message_dict(handle.submitted), "deduplicated": handle.deduplicated}
@@ -182,7 +183,8 @@ def _follow(client: "Client", handle: "Handle[Message]", said: Submission) -> in
     return exit_of_jobs([job], 1)
 
 
-def _received(handle: "Handle[Message]") -> str:
+def received(handle: "Handle[Message]") -> str:
+    """One line of what was handed in."""
     job = handle.submitted
     name = f"{job.domain}.{job.type.rpartition('.')[2]}" if job else "job"
     where = f" in {job.queue}" if job and job.queue else ""

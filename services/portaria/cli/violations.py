@@ -24,7 +24,22 @@ _OPTIONS = {
     "spec.options.delay": "--delay",
     "spec.options.labels": "--label",
     "request_id": "--request-id",
+    "cron": "--cron",
+    "interval": "--every",
+    "time_zone": "--zone",
+    "start_time": "--from",
+    "end_time": "--until",
+    "overlap": "--overlap",
+    "catchup_window": "--catch-up-window",
+    "catch_up": "--catch-up",
+    "max_catch_up": "--max-catch-up",
+    "jitter": "--jitter",
+    "labels": "--label",
+    "schedule_id": "id",
+    "after": "--after",
+    "count": "--count",
 }
+_SCHEDULE = "schedule."
 _STEP = re.compile(r'\.?(?P<name>[A-Za-z_]\w*)|\[(?P<index>\d+)\]|\[(?P<key>"(?:[^"\\]|\\.)*")\]')
 # A description that goes on after the value: '"ana@" is not an e-mail address'.
 _CONTINUES = re.compile(r"(is|are|has|must|needs|may|should|does|exceeds|contains)\b")
@@ -40,6 +55,7 @@ def table(violations: Sequence[Violation], message: Message | None = None) -> st
 
 def label(path: str) -> str:
     """How a person calls a field: `to` for spec.payload.to, `--delay` for an option."""
+    path = path.removeprefix(_SCHEDULE)
     if path == _PAYLOAD:
         return "payload"
     if path.startswith(f"{_PAYLOAD}."):
@@ -50,7 +66,8 @@ def label(path: str) -> str:
 
 def words(violation: Violation, message: Message | None) -> str:
     """What is wrong, with the value and the nearest right one where they may be shown."""
-    place = _find(message, violation.field) if message is not None else None
+    path = violation.field.removeprefix(_SCHEDULE)
+    place = _find(message, path) if message is not None else None
     if place is None or place.sensitive or not isinstance(place.value, (str, int, float)):
         return violation.description
     if isinstance(place.value, bool) or place.value in ("", 0):

@@ -22,6 +22,7 @@ def watch(
     queues: tuple[str, ...],
     labels: Mapping[str, str],
     workflow: str,
+    schedule: str,
     timeout: timedelta | None,
     output: str,
 ) -> int:
@@ -43,6 +44,7 @@ def watch(
         "queues": queues,
         "labels": labels,
         "workflow_id": workflow,
+        "schedule_id": schedule,
     }
     selects = any(selection.values())
     if bool(job_ids) == selects:

@@ -25,10 +25,12 @@ from portaria.v1.admin_service_pb2_grpc import AdminServiceStub
 from portaria.v1.job_pb2 import Job
 from portaria.v1.jobs_service_pb2 import JobEvent
 from portaria.v1.jobs_service_pb2_grpc import JobsServiceStub
+from portaria.v1.schedules_service_pb2_grpc import SchedulesServiceStub
 
 if TYPE_CHECKING:
     from portaria.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from portaria.v1.jobs_service_pb2_grpc import JobsServiceAsyncStub
+    from portaria.v1.schedules_service_pb2_grpc import SchedulesServiceAsyncStub
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -93,6 +95,16 @@ class AsyncCalls:
         """As `unary`, of the operators' service."""
         return await self._repeated(lambda: method(AdminServiceStub(self._open())), request)
 
+    async def schedules(
+        self,
+        method: Callable[
+            [SchedulesServiceAsyncStub], grpc.aio.UnaryUnaryMultiCallable[_Request, _Response]
+        ],
+        request: _Request,
+    ) -> _Response:
+        """As `unary`, of the service of schedules."""
+        return await self._repeated(lambda: method(SchedulesServiceStub(self._open())), request)
+
     def pages(
         self,
         method: Callable[
@@ -112,6 +124,16 @@ class AsyncCalls:
     ) -> AsyncGenerator[AnyPage, None]:
         """As `pages`, of the operators' service."""
         return _pages(lambda request: self.admin(method, request), [request])
+
+    def schedules_pages(
+        self,
+        method: Callable[
+            [SchedulesServiceAsyncStub], grpc.aio.UnaryUnaryMultiCallable[AnyPageRequest, AnyPage]
+        ],
+        request: AnyPageRequest,
+    ) -> AsyncGenerator[AnyPage, None]:
+        """As `pages`, of the service of schedules."""
+        return _pages(lambda request: self.schedules(method, request), [request])
 
     async def _repeated(
         self,

@@ -15,6 +15,7 @@ from portaria.client.client import DEFAULT_PATIENCE, DEFAULT_TIMEOUT
 from portaria.client.many import MOST_JOBS, Chunk, Chunks, ManyJob, OnError, chunks_of
 from portaria.client.reading import AsyncReading
 from portaria.client.requests import PriorityName, get_request, submit_request
+from portaria.client.schedules import AsyncSchedules
 from portaria.client.selecting import Lasting
 from portaria.client.tls import Tls, pem_or_default
 from portaria.client.watching import WatchOptions
@@ -40,6 +41,7 @@ class AsyncClient(AsyncOperations, AsyncActing, AsyncReading):
             patience=patience,
             pem=pem_or_default(tls),
         )
+        self.schedules = AsyncSchedules(self._calls)
 
     @property
     def address(self) -> str:

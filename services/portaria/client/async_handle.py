@@ -14,6 +14,7 @@ from portaria.client.results import lacks_result, result_of
 from portaria.client.watching import WatchOptions
 from portaria.v1.job_pb2 import Job
 from portaria.v1.jobs_service_pb2 import JobEvent, SubmitJobResponse
+from portaria.v1.schedules_service_pb2 import TriggerScheduleResponse
 
 
 class AsyncHandle(Generic[ResultT]):
@@ -23,7 +24,7 @@ class AsyncHandle(Generic[ResultT]):
         self,
         calls: AsyncCalls,
         job_id: str,
-        answer: SubmitJobResponse | None = None,
+        answer: SubmitJobResponse | TriggerScheduleResponse | None = None,
         *,
         workflow_id: str = "",
     ) -> None:

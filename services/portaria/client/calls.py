@@ -25,6 +25,7 @@ from portaria.v1.admin_service_pb2_grpc import AdminServiceStub
 from portaria.v1.job_pb2 import Job
 from portaria.v1.jobs_service_pb2 import JobEvent
 from portaria.v1.jobs_service_pb2_grpc import JobsServiceStub
+from portaria.v1.schedules_service_pb2_grpc import SchedulesServiceStub
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -87,6 +88,14 @@ class Calls:
         """As `unary`, of the operators' service."""
         return self._repeated(lambda: method(AdminServiceStub(self._open())), request)
 
+    def schedules(
+        self,
+        method: Callable[[SchedulesServiceStub], grpc.UnaryUnaryMultiCallable[_Request, _Response]],
+        request: _Request,
+    ) -> _Response:
+        """As `unary`, of the service of schedules."""
+        return self._repeated(lambda: method(SchedulesServiceStub(self._open())), request)
+
     def pages(
         self,
         method: Callable[[JobsServiceStub], grpc.UnaryUnaryMultiCallable[AnyPageRequest, AnyPage]],
@@ -102,6 +111,16 @@ class Calls:
     ) -> Generator[AnyPage, None, None]:
         """As `pages`, of the operators' service."""
         return _pages(lambda request: self.admin(method, request), [request])
+
+    def schedules_pages(
+        self,
+        method: Callable[
+            [SchedulesServiceStub], grpc.UnaryUnaryMultiCallable[AnyPageRequest, AnyPage]
+        ],
+        request: AnyPageRequest,
+    ) -> Generator[AnyPage, None, None]:
+        """As `pages`, of the service of schedules."""
+        return _pages(lambda request: self.schedules(method, request), [request])
 
     def _repeated(
         self,

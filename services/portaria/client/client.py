@@ -14,6 +14,7 @@ from portaria.client.handle import Handle
 from portaria.client.many import MOST_JOBS, Chunks, ManyJob, OnError, chunks_of
 from portaria.client.reading import Reading
 from portaria.client.requests import PriorityName, get_request, submit_request
+from portaria.client.schedules import Schedules
 from portaria.client.selecting import Lasting
 from portaria.client.tls import Tls, pem_or_default
 from portaria.client.watching import WatchOptions
@@ -32,7 +33,7 @@ class Client(Operations, Acting, Reading):
     the addresses of one name, or a list IP:PORT,IP:PORT: calls and watches are spread over those
     that answer, and what one of them breaks off goes on at another. `timeout` bounds each single
     call with its retries. `patience` is how long a watch or a wait bears that no door answers, once
-    one has. Make it after a fork, not before.
+    one has. Make it after a fork, not before. `schedules` is for periodic work, see Schedules.
 
     `tls` is Tls(ca_file=…), by default what PORTARIA_TLS_CA_FILE and the two of the client
     say; where nothing is said, the door is called without TLS. With it, a list is of one IP.
@@ -53,6 +54,7 @@ class Client(Operations, Acting, Reading):
             patience=patience,
             pem=pem_or_default(tls),
         )
+        self.schedules = Schedules(self._calls)
 
     @property
     def address(self) -> str:

@@ -15,6 +15,7 @@ from portaria.client.results import lacks_result, result_of
 from portaria.client.watching import WatchOptions
 from portaria.v1.job_pb2 import Job
 from portaria.v1.jobs_service_pb2 import JobEvent, SubmitJobResponse
+from portaria.v1.schedules_service_pb2 import TriggerScheduleResponse
 
 ResultT = TypeVar("ResultT", bound=Message, covariant=True)
 
@@ -31,7 +32,7 @@ class Handle(Generic[ResultT]):
         self,
         calls: Calls,
         job_id: str,
-        answer: SubmitJobResponse | None = None,
+        answer: SubmitJobResponse | TriggerScheduleResponse | None = None,
         *,
         workflow_id: str = "",
     ) -> None:

@@ -10,6 +10,7 @@
     │   └── ScheduleExists
     ├── EtagMismatch            somebody changed it since it was read
     ├── ScheduleDeclared        it is changed in its declared list only
+    ├── ScheduleBroken          what is stored of it is not believed
     ├── RunOpen                 a run of the schedule is open
     ├── NewerRelease            a newer release has applied the list
     ├── AlreadyBegun            a worker holds the job, or it is done
@@ -139,6 +140,12 @@ class ScheduleDeclared(PortariaError):
     """The schedule is in a declared list, and changed there only."""
 
     reason = "SCHEDULE_DECLARED"
+
+
+class ScheduleBroken(PortariaError):
+    """What is stored of the schedule is not believed: it is given anew as a whole, or deleted."""
+
+    reason = "SCHEDULE_BROKEN"
 
 
 class RunOpen(PortariaError):

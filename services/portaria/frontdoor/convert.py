@@ -65,6 +65,7 @@ def submitted_to_proto(admitted: Admitted, submitted: Submitted | None) -> Job:
         pending_reason=_PENDING_REASONS[state],
         max_attempts=submission.max_attempts,
         created_by=admitted.caller,
+        schedule_id=submission.schedule_id,
         namespace=submission.namespace,
         create_time=now,
         update_time=now,

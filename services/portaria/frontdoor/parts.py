@@ -16,6 +16,11 @@ from portaria.frontdoor.jobs_reading import JobsReading
 from portaria.frontdoor.jobs_servicer import JobsServicer
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.retrying import Copyist
+from portaria.frontdoor.schedules_acting import SchedulesActing
+from portaria.frontdoor.schedules_reading import SchedulesReading
+from portaria.frontdoor.schedules_servicer import SchedulesServicer
+from portaria.frontdoor.schedules_to_proto import ScheduleConverter
+from portaria.frontdoor.schedules_writing import SchedulesWriting
 from portaria.frontdoor.server import BESIDE, Door
 from portaria.frontdoor.standing import FRESH_SECONDS, Standing
 from portaria.frontdoor.submitter import Submitter
@@ -28,6 +33,8 @@ from portaria.frontdoor.watchdog import Watchdog
 from portaria.intake.admission import Admission
 from portaria.intake.catalogue import Catalogue
 from portaria.jobs.discovery import load_files, load_job_types
+from portaria.schedules.checking import Checker
+from portaria.schedules.definitions import Definitions
 from portaria.settings import Settings
 from portaria.store import AsyncStore
 from portaria.store.connect import connect_async
@@ -75,6 +82,7 @@ def build(settings: Settings, bounds: Bounds) -> Parts:
     door = Door(
         jobs=_jobs(shared, bounds),
         admin=AdminServicer(rules=shared.rules, store=shared.store, namespace=shared.namespace),
+        schedules=_schedules(shared, Definitions(keys, shared.namespace)),
         catalogue=shared.catalogue,
         submitter=shared.submitter,
         drain=drain,
@@ -145,4 +153,32 @@ def _jobs(shared: _Shared, bounds: Bounds) -> JobsServicer:
         ),
         reading=reading,
         types=TypesReading(catalogue=shared.catalogue, rules=rules, standing=standing),
+    )
+
+
+def _schedules(shared: _Shared, definitions: Definitions) -> SchedulesServicer:
+    rules, store, namespace = shared.rules, shared.store, shared.namespace
+    converter = ScheduleConverter(definitions, shared.catalogue)
+    reading = SchedulesReading(rules=rules, store=store, converter=converter, namespace=namespace)
+    return SchedulesServicer(
+        rules=rules,
+        reading=reading,
+        writing=SchedulesWriting(
+            rules=rules,
+            checker=Checker(shared.admission, rules),
+            store=store,
+            definitions=definitions,
+            converter=converter,
+            reading=reading,
+            namespace=namespace,
+        ),
+        acting=SchedulesActing(
+            rules=rules,
+            store=store,
+            admission=shared.admission,
+            submitter=shared.submitter,
+            converter=converter,
+            reading=reading,
+            namespace=namespace,
+        ),
     )

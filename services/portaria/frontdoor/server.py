@@ -20,15 +20,18 @@ from portaria.frontdoor.facade import Facades
 from portaria.frontdoor.interceptors import chain
 from portaria.frontdoor.jobs_servicer import JobsServicer
 from portaria.frontdoor.reflecting import Reflection
+from portaria.frontdoor.schedules_servicer import SchedulesServicer
 from portaria.frontdoor.submitter import Submitter
 from portaria.intake.catalogue import Catalogue
-from portaria.v1 import admin_service_pb2, jobs_service_pb2
+from portaria.v1 import admin_service_pb2, jobs_service_pb2, schedules_service_pb2
 from portaria.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from portaria.v1.jobs_service_pb2_grpc import add_JobsServiceServicer_to_server
+from portaria.v1.schedules_service_pb2_grpc import add_SchedulesServiceServicer_to_server
 
 LARGEST_MESSAGE = 8 * 1024 * 1024
 JOBS_SERVICE = jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"].full_name
 ADMIN_SERVICE = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
+SCHEDULES_SERVICE = schedules_service_pb2.DESCRIPTOR.services_by_name["SchedulesService"].full_name
 BESIDE = (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
 """The files of what is served beside Portaria's own."""
 _BESIDE = (
@@ -62,6 +65,7 @@ class Door:
         *,
         jobs: JobsServicer,
         admin: AdminServicer,
+        schedules: SchedulesServicer,
         catalogue: Catalogue,
         submitter: Submitter,
         drain: Drain,
@@ -74,6 +78,7 @@ class Door:
         self._serving = False
         add_JobsServiceServicer_to_server(jobs, self._server)
         add_AdminServiceServicer_to_server(admin, self._server)
+        add_SchedulesServiceServicer_to_server(schedules, self._server)
         self._server.add_generic_rpc_handlers((Facades(catalogue, submitter),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:
@@ -84,7 +89,7 @@ class Door:
     @property
     def services(self) -> list[str]:
         """Full names of ours and of the façades that are served now."""
-        return [JOBS_SERVICE, ADMIN_SERVICE, *self._catalogue.served.services]
+        return [JOBS_SERVICE, ADMIN_SERVICE, SCHEDULES_SERVICE, *self._catalogue.served.services]
 
     async def listen(self, address: str, credentials: grpc.ServerCredentials | None = None) -> str:
         """Starts answering; the address with the real port. Raises ConfigurationError."""

@@ -30,6 +30,7 @@ CODES: dict[type[errors.PortariaError], grpc.StatusCode] = {
     errors.ScheduleExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.EtagMismatch: grpc.StatusCode.ABORTED,
     errors.ScheduleDeclared: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ScheduleBroken: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RunOpen: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NewerRelease: grpc.StatusCode.FAILED_PRECONDITION,
     errors.AlreadyBegun: grpc.StatusCode.FAILED_PRECONDITION,

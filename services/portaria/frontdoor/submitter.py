@@ -8,8 +8,8 @@ from portaria.admission.names import CORE, Names
 from portaria.core.errors import AlreadyExists, NotFound, RequestIdReused
 from portaria.frontdoor.convert import Converter, submitted_to_proto
 from portaria.frontdoor.prompt import PromptStore
-from portaria.intake.admission import Admission
-from portaria.store import calls
+from portaria.intake.admission import Admission, Admitted
+from portaria.store import Submitted, calls
 from portaria.v1.job_pb2 import JOB_VIEW_BASIC, Job
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest
 
@@ -31,6 +31,10 @@ class Submitter:
         if request.validate_only:
             return submitted_to_proto(admitted, None), False
         submitted = await self.store.run(calls.submit(admitted.submission))
+        return await self.answer(admitted, submitted)
+
+    async def answer(self, admitted: Admitted, submitted: Submitted) -> tuple[Job, bool]:
+        """What became of a submission, as `submit` answers it."""
         if submitted.reused:
             raise RequestIdReused(
                 "the request_id stands for other content", metadata={"job_id": submitted.job_id}

@@ -9,9 +9,10 @@ from typing import Any
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import ResponseError
 
 from portaria.store import keys
-from portaria.store.faults import translated
+from portaria.store.faults import fault, translated
 from portaria.store.schedules import Paused, member
 
 MOST_RUNS = 50
@@ -86,7 +87,8 @@ def read_schedules(redis: Redis, names: Sequence[Name]) -> list[ScheduleRecord |
     """In order; None where there is no such schedule. Raises StoreUnavailable."""
     with translated():
         pipeline: Any = redis.pipeline(transaction=False)
-        return _records(names, _ask(pipeline, names).execute())
+        replies = _ask(pipeline, names).execute(raise_on_error=False)
+        return _records(names, [_usable(each) for each in replies])
 
 
 def read_all_schedules(redis: Redis, namespace: str) -> list[ScheduleRecord]:
@@ -101,20 +103,25 @@ async def aread_schedules(redis: AsyncRedis, names: Sequence[Name]) -> list[Sche
     """As read_schedules."""
     with translated():
         pipeline: Any = redis.pipeline(transaction=False)
-        return _records(names, await _ask(pipeline, names).execute())
+        replies = await _ask(pipeline, names).execute(raise_on_error=False)
+        return _records(names, [_usable(each) for each in replies])
 
 
 async def aread_page(
     redis: AsyncRedis, namespace: str, *, after: str, most: int
-) -> list[ScheduleRecord]:
-    """Up to `most` schedules whose id comes after `after`, by id. Raises StoreUnavailable."""
+) -> tuple[list[ScheduleRecord], str]:
+    """Of the `most` ids after `after` those that are schedules, and the last id: "" at the end.
+
+    Raises StoreUnavailable.
+    """
     with translated():
         start = f"({after}" if after else "-"
         found: Any = await redis.zrange(
             keys.schedules(namespace), start, "+", bylex=True, offset=0, num=most
         )
-    names = [(namespace, each.decode()) for each in found]
-    return [each for each in await aread_schedules(redis, names) if each]
+    names = [(namespace, each.decode(errors="replace")) for each in found]
+    records = [each for each in await aread_schedules(redis, names) if each]
+    return records, names[-1][1] if len(names) == most else ""
 
 
 async def aread_runs(redis: AsyncRedis, namespace: str, schedule_id: str) -> list[Run]:
@@ -123,6 +130,15 @@ async def aread_runs(redis: AsyncRedis, namespace: str, schedule_id: str) -> lis
         found: Any = await redis.xrevrange(keys.runs(namespace, schedule_id), count=MOST_RUNS)
     runs = (_run(fields.get(b"r", b"")) for _, fields in found)
     return [each for each in runs if each]
+
+
+def _usable(reply: Any) -> Any:
+    """Raises what went wrong. What others put in the place of one schedule hides none."""
+    if isinstance(reply, ResponseError) and fault(reply) is None:
+        return {}
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def _name(packed: bytes) -> Name:

@@ -63,6 +63,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """metadata: job_id"""
     ERROR_REASON_NEWER_RELEASE: _ErrorReason.ValueType  # 28
     """metadata: release"""
+    ERROR_REASON_SCHEDULE_BROKEN: _ErrorReason.ValueType  # 29
+    """what is stored of it is not believed"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorInfo.reason, without the prefix; ErrorInfo.domain = "portaria.v1"."""
@@ -108,4 +110,6 @@ ERROR_REASON_RUN_OPEN: ErrorReason.ValueType  # 27
 """metadata: job_id"""
 ERROR_REASON_NEWER_RELEASE: ErrorReason.ValueType  # 28
 """metadata: release"""
+ERROR_REASON_SCHEDULE_BROKEN: ErrorReason.ValueType  # 29
+"""what is stored of it is not believed"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

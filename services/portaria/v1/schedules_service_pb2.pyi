@@ -165,7 +165,7 @@ class Schedule(_message.Message):
     paused: _builtins.bool
     """All that follows is output only."""
     etag: _builtins.str
-    """another one after each change; in an update and a delete: must be this one"""
+    """another one after each update; in an update and a delete: must be this one"""
     last_job_id: _builtins.str
     run_count: _builtins.int
     skipped_count: _builtins.int
@@ -386,7 +386,10 @@ class ListSchedulesResponse(_message.Message):
 
     SCHEDULES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SCHEDULERS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    schedulers: _builtins.int
+    """that live; with none, no tick fires"""
     @_builtins.property
     def schedules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Schedule]: ...
     def __init__(
@@ -394,10 +397,11 @@ class ListSchedulesResponse(_message.Message):
         *,
         schedules: _abc.Iterable[Global___Schedule] | None = ...,
         next_page_token: _builtins.str = ...,
+        schedulers: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "schedules", b"schedules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "schedulers", b"schedulers", "schedules", b"schedules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

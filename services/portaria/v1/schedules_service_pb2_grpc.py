@@ -28,7 +28,8 @@ if _version_not_supported:
 class SchedulesServiceStub:
     """Periodic work: each tick of a schedule is one job, submitted exactly once, however many
     schedulers run. What every RPC of JobsService may answer, those here may, too; and:
-    NOT_FOUND  SCHEDULE_NOT_FOUND
+    NOT_FOUND            SCHEDULE_NOT_FOUND
+    FAILED_PRECONDITION  SCHEDULE_BROKEN: what is stored of it is not believed; give it anew
     """
 
     def __init__(self, channel):
@@ -97,7 +98,8 @@ class SchedulesServiceStub:
 class SchedulesServiceServicer:
     """Periodic work: each tick of a schedule is one job, submitted exactly once, however many
     schedulers run. What every RPC of JobsService may answer, those here may, too; and:
-    NOT_FOUND  SCHEDULE_NOT_FOUND
+    NOT_FOUND            SCHEDULE_NOT_FOUND
+    FAILED_PRECONDITION  SCHEDULE_BROKEN: what is stored of it is not believed; give it anew
     """
 
     def CreateSchedule(self, request, context):
@@ -252,7 +254,8 @@ def add_SchedulesServiceServicer_to_server(servicer, server):
 class SchedulesService:
     """Periodic work: each tick of a schedule is one job, submitted exactly once, however many
     schedulers run. What every RPC of JobsService may answer, those here may, too; and:
-    NOT_FOUND  SCHEDULE_NOT_FOUND
+    NOT_FOUND            SCHEDULE_NOT_FOUND
+    FAILED_PRECONDITION  SCHEDULE_BROKEN: what is stored of it is not believed; give it anew
     """
 
     @staticmethod

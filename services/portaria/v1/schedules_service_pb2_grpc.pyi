@@ -29,7 +29,8 @@ GRPC_VERSION: str
 class SchedulesServiceStub:
     """Periodic work: each tick of a schedule is one job, submitted exactly once, however many
     schedulers run. What every RPC of JobsService may answer, those here may, too; and:
-      NOT_FOUND  SCHEDULE_NOT_FOUND
+      NOT_FOUND            SCHEDULE_NOT_FOUND
+      FAILED_PRECONDITION  SCHEDULE_BROKEN: what is stored of it is not believed; give it anew
     """
 
     @_typing.overload
@@ -73,7 +74,8 @@ class SchedulesServiceStub:
 class SchedulesServiceAsyncStub(SchedulesServiceStub):
     """Periodic work: each tick of a schedule is one job, submitted exactly once, however many
     schedulers run. What every RPC of JobsService may answer, those here may, too; and:
-      NOT_FOUND  SCHEDULE_NOT_FOUND
+      NOT_FOUND            SCHEDULE_NOT_FOUND
+      FAILED_PRECONDITION  SCHEDULE_BROKEN: what is stored of it is not believed; give it anew
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -113,7 +115,8 @@ class SchedulesServiceAsyncStub(SchedulesServiceStub):
 class SchedulesServiceServicer(metaclass=_abc_1.ABCMeta):
     """Periodic work: each tick of a schedule is one job, submitted exactly once, however many
     schedulers run. What every RPC of JobsService may answer, those here may, too; and:
-      NOT_FOUND  SCHEDULE_NOT_FOUND
+      NOT_FOUND            SCHEDULE_NOT_FOUND
+      FAILED_PRECONDITION  SCHEDULE_BROKEN: what is stored of it is not believed; give it anew
     """
 
     @_abc_1.abstractmethod

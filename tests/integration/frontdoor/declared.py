@@ -60,6 +60,9 @@ def _faults(message: Message) -> Iterator[Fault]:
     for found in violations:
         words, place, kind = [], message.DESCRIPTOR.full_name, message.DESCRIPTOR
         for element in found.proto.field.elements if found.proto.field else ():
+            if element.field_name in kind.oneofs_by_name:
+                words.append(element.field_name)
+                continue
             field = kind.fields_by_name[element.field_name]
             words.append(field.name + _subscript(element.subscript))
             place, kind = field.full_name, field.message_type
@@ -117,6 +120,8 @@ def _collect(kind: Descriptor, found: set[Rule], seen: set[str]) -> None:
 def _names(rules: Any) -> Iterator[str]:
     """`required`, `string.max_len`, `map.keys.string.pattern`, and the ids of expressions."""
     for field, value in rules.ListFields():
+        if field.name == "ignore":
+            continue  # says whether there are rules, and is none
         if field.name == "cel":
             yield from (each.id for each in value)
         elif field.message_type and field.message_type.file == validate_pb2.DESCRIPTOR:

@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -17,10 +18,15 @@ from integration.frontdoor.playing import email, submission
 from portaria.core.job_type import job_type_from
 from portaria.v1 import admin_service_pb2 as admin
 from portaria.v1 import jobs_service_pb2 as jobs
+from portaria.v1 import schedules_service_pb2 as schedules
 from portaria.v1.job_pb2 import RetryPolicy, SubmitOptions
 
+SCHEDULE, TO_DELETE = "walked", "walked-last"
 NOBODY = "01a1fbdb-8e98-767f-9bde-5f0bd1943ee8"
 _HOUR = 3_600
+# All but the spec, whose wrong values are those of a create.
+_MASK = ("when", "time_zone", "overlap", "catch_up", "max_catch_up", "catchup_window", "jitter",
+         "start_time", "end_time", "labels")  # fmt: skip
 
 
 def of_services(*, done: str, waiting: str, queue: str) -> Mapping[str, Message]:
@@ -54,6 +60,21 @@ def of_services(*, done: str, waiting: str, queue: str) -> Mapping[str, Message]
             admin.PurgeQueueRequest(name=queue, confirm=True, older_than=Duration(seconds=1)),
             admin.ListWorkersRequest(domain=domain, page_size=10),
         ],
+        schedules.DESCRIPTOR.services_by_name["SchedulesService"]: [
+            schedules.CreateScheduleRequest(schedule=_schedule("walked-new")),
+            schedules.GetScheduleRequest(schedule_id=SCHEDULE),
+            schedules.ListSchedulesRequest(page_size=10, domain=domain),
+            schedules.UpdateScheduleRequest(
+                schedule=_schedule(SCHEDULE),
+                update_mask=FieldMask(paths=_MASK),
+            ),
+            schedules.DeleteScheduleRequest(schedule_id=TO_DELETE),
+            schedules.PauseScheduleRequest(schedule_id=SCHEDULE, reason="r"),
+            schedules.ResumeScheduleRequest(schedule_id=SCHEDULE),
+            schedules.TriggerScheduleRequest(schedule_id=SCHEDULE, request_id="r"),
+            schedules.PreviewScheduleRequest(schedule=_schedule(""), count=3, after=_in(hours=1)),
+            schedules.ListScheduleRunsRequest(schedule_id=SCHEDULE),
+        ],
     }
     return {
         method.full_name: request
@@ -62,6 +83,28 @@ def of_services(*, done: str, waiting: str, queue: str) -> Mapping[str, Message]
         for request in requests
         if request.DESCRIPTOR is method.input_type
     }
+
+
+def _schedule(schedule_id: str) -> schedules.Schedule:
+    """All that callers write of one."""
+    found = schedules.Schedule(
+        schedule_id=schedule_id,
+        interval=Duration(seconds=_HOUR),
+        time_zone="Africa/Luanda",
+        overlap=schedules.OVERLAP_POLICY_ALLOW,
+        catch_up=schedules.CATCH_UP_ALL,
+        max_catch_up=9,
+        catchup_window=Duration(seconds=_HOUR),
+        jitter=Duration(seconds=1),
+        start_time=_in(hours=1),
+        end_time=_in(hours=9_000),
+        labels={"a": "b"},
+    )
+    found.spec.payload.Pack(email(variables={"name": "Ana"}))
+    found.spec.options.CopyFrom(options())
+    for name in ("run_time", "start_before_time", "deadline"):
+        found.spec.options.ClearField(name)
+    return found
 
 
 def of_facade(service: ServiceDescriptor) -> Mapping[str, Message]:

@@ -194,6 +194,7 @@ def test_a_foreign_client_lists_submits_and_watches(
     assert set(services) >= {
         "portaria.v1.JobsService",
         "portaria.v1.AdminService",
+        "portaria.v1.SchedulesService",
         "portaria_workers.mail.v1.MailService",
     }
     assert through_any["deduplicated"]

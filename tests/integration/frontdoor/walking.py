@@ -14,12 +14,15 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 
 from acme_jobs.lab.v1.lab_pb2 import Noop
-from integration.frontdoor.good_requests import of_facade, of_services
+from integration.frontdoor.good_requests import SCHEDULE, TO_DELETE, of_facade, of_services
 from integration.frontdoor.playing import Refusal, submission
+from integration.frontdoor.scheduling import schedule
 from integration.frontdoor.wrong_values import Wrong, wrong_values
 from portaria.jobs.discovery import load_files
-from portaria.v1 import admin_service_pb2, jobs_service_pb2
+from portaria.v1 import admin_service_pb2, jobs_service_pb2, schedules_service_pb2
 from portaria.v1.errors_pb2 import ErrorReason
+from portaria.v1.schedules_service_pb2 import OVERLAP_POLICY_ALLOW, CreateScheduleRequest
+from portaria.v1.schedules_service_pb2_grpc import SchedulesServiceStub
 from stack import Stack
 
 _SECONDS = 20.0
@@ -30,6 +33,13 @@ _BROKEN = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.UNIMPLEMENTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+# Until declared lists are served.
+_NOT_SERVED = {"portaria.v1.SchedulesService.ApplySchedules"}
+_AS_IN_A_CREATE = {
+    "UpdateSchedule": "schedule.spec.",
+    "PreviewSchedule": "schedule.spec.",
+    "ApplySchedules": "schedules[0].spec.",
 }
 
 
@@ -103,10 +113,12 @@ class WalkedDoor:
         done.cancel()
         waiting = stack.client.submit(Noop(), priority="low", delay=timedelta(hours=9))
         queue = done.get().queue
+        self._make_schedules()
         goods = dict(of_services(done=done.id, waiting=waiting.id, queue=queue))
         services = [
             jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
             admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
+            schedules_service_pb2.DESCRIPTOR.services_by_name["SchedulesService"],
         ]
         for name in load_files(["portaria_workers", "acme_jobs"]):
             file = descriptor_pool.Default().FindFileByName(name)
@@ -114,12 +126,18 @@ class WalkedDoor:
                 goods |= of_facade(service)
                 services.append(service)
         methods = [method for service in services for method in service.methods]
+        methods = [each for each in methods if each.full_name not in _NOT_SERVED]
         # Watches last, since a door that is watched writes that it is.
         methods.sort(key=lambda method: bool(method.server_streaming))
         self.rpcs = [
-            Rpc(method, goods[method.full_name], "options." if _is_further(method) else "")
-            for method in methods
+            Rpc(method, goods[method.full_name], _walked_elsewhere(method)) for method in methods
         ]
+
+    def _make_schedules(self) -> None:
+        stub = SchedulesServiceStub(self.channel)
+        for schedule_id in (SCHEDULE, TO_DELETE):
+            made = schedule(schedule_id, Noop(), overlap=OVERLAP_POLICY_ALLOW)
+            stub.CreateSchedule(CreateScheduleRequest(schedule=made), timeout=_SECONDS)
 
     def changes(self) -> int:
         """How often anything in the store was changed."""
@@ -138,9 +156,11 @@ class WalkedDoor:
         return [each for each in lines if "Traceback" in each or '"level": "error"' in each]
 
 
-def _is_further(method: MethodDescriptor) -> bool:
-    """Whether it is of a façade, and not the first."""
-    return method.index > 0 and "job" in method.input_type.fields_by_name
+def _walked_elsewhere(method: MethodDescriptor) -> str:
+    """The part of a request that is that of another RPC."""
+    if method.index > 0 and "job" in method.input_type.fields_by_name:
+        return "options."  # of a façade, and not the first
+    return _AS_IN_A_CREATE.get(method.name, "")
 
 
 def broken(refusal: Refusal | None) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -87,7 +88,7 @@ def _parts(part: Message, rules: Any, above: frozenset[str]) -> Iterator[Wrong]:
         return  # what holds itself has been walked one level higher
     times = {Timestamp.DESCRIPTOR: (MOMENTS, NO_MOMENTS), Duration.DESCRIPTOR: (SPANS, NO_SPANS)}
     if part.DESCRIPTOR not in times:
-        assert isinstance(part, AnyMessage) or not name.startswith("google."), (
+        assert isinstance(part, (AnyMessage, FieldMask)) or not name.startswith("google."), (
             f"no values of {name}"
         )
         yield from _of_message(part, above)

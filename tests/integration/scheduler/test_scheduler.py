@@ -114,8 +114,9 @@ def test_jitter_is_spread_and_the_same_for_all(stack: Stack, planner: Planner) -
 
 
 def test_what_cannot_fire_stops_no_other(stack: Stack, planner: Planner) -> None:
-    """A definition that was tampered with, one of another schedule, a type that is not known."""
-    for schedule_id in ("forged", "swapped", "vanished", "fine"):
+    """A definition that was tampered with, one of another schedule, a type that is not known, and
+    a key that is no schedule at all."""
+    for schedule_id in ("forged", "swapped", "vanished", "other-kind", "fine"):
         planner.create(schedule_id, Noop(), every=OFTEN, overlap=OVERLAP_POLICY_ALLOW)
     redis, key = planner.redis, keys.schedule
     definition: Any = redis.hget(key(NAMESPACE, "forged"), "definition")
@@ -123,6 +124,7 @@ def test_what_cannot_fire_stops_no_other(stack: Stack, planner: Planner) -> None
     definition = redis.hget(key(NAMESPACE, "fine"), "definition")
     redis.hset(key(NAMESPACE, "swapped"), "definition", definition)
     _retype(planner, "vanished", "acme_jobs.lab.v1.Gone")
+    redis.set(key(NAMESPACE, "other-kind"), "no hash")
 
     scheduler = stack.scheduler()
 
@@ -133,6 +135,7 @@ def test_what_cannot_fire_stops_no_other(stack: Stack, planner: Planner) -> None
     assert "spec.payload" in errors["vanished"]
     assert planner.record("fine").error == ""
     assert [planner.ran(name) for name in errors] == [[], [], []]
+    assert redis.zscore(keys.TICKS, f"{NAMESPACE}:other-kind") is None
 
 
 def test_redis_may_go_away(stack: Stack, planner: Planner) -> None:

@@ -94,6 +94,7 @@ DOORS_OWN = [
     errors.ScheduleExists("another schedule has the id"),
     errors.ScheduleDeclared("declared", metadata={"owner": "a.schedules"}),
     errors.EtagMismatch("changed since"),
+    errors.ScheduleBroken("its definition is not believed"),
     errors.RunOpen("a run is open", metadata={"job_id": "j1"}),
     errors.NewerRelease("applied by a newer release", metadata={"release": "2"}),
     errors.AlreadyExists("held", metadata={"job_id": "j1"}),

@@ -20,6 +20,11 @@
 -- removed one goes from it first.
 
 local op, member = ARGV[1], ARGV[2]
+
+-- What others put in its place is no schedule, and in the way of one.
+local kind = call('TYPE', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then call('DEL', KEYS[1]) end
+
 local h = call('HMGET', KEYS[1], 'revision', 'hash', 'paused', 'created')
 local revision, paused = h[1], h[3] and h[3] ~= ''
 
@@ -47,6 +52,9 @@ if op == 'fault' then
   call('HSET', KEYS[1], 'error', ARGV[6])
   return {'ok'}
 end
+
+-- One that runs has its plan: what is due of it must not be passed over.
+if op == 'resume' and not paused then return {'ok'} end
 
 local stops = op == 'pause' or ARGV[5] == '' or (op == 'replace' and paused)
 if stops then

@@ -46,6 +46,7 @@ elseif ARGV[9] ~= '' then
   local args = {}
   for i = 10, #ARGV do args[i - 9] = ARGV[i] end
   reply = hand_in({KEYS[4], KEYS[5], KEYS[6], KEYS[7]}, args)
+  if by_hand and reply[1] == 'same' then return {'fired', reply} end -- told already
   if reply[1] == 'new' or reply[1] == 'same' then
     job = reply[2]
   elseif by_hand then
