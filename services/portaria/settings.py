@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from portaria.core.errors import ConfigurationError
 from portaria.core.redis_url import check_redis_url
@@ -44,6 +51,11 @@ class Settings(BaseModel):
     """Where clients call: HOST:PORT, or IP:PORT,IP:PORT for several doors."""
     jobs: tuple[str, ...] = ("portaria_workers",)
     """Packages whose job types and handlers are loaded, separated by commas."""
+    schedules: tuple[str, ...] | None = None
+    """Modules of declared schedules, separated by commas; empty for none. Unset: the module
+    `schedules` of each of the packages, where there is one."""
+    release: str = Field(default="", max_length=64)
+    """The version of the declared schedules; unset, that of the distribution that brings them."""
     data_dir: Path = Path(".portaria")
     """Embedded Redis, sandbox mail, generated keys."""
     signing_key_file: Path | None = None
@@ -91,19 +103,21 @@ class Settings(BaseModel):
     def _unset(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("jobs", mode="before")
+    @field_validator("jobs", "schedules", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
-    @field_validator("jobs")
+    @field_validator("jobs", "schedules")
     @classmethod
-    def _importable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
+    def _importable(
+        cls, value: tuple[str, ...] | None, info: ValidationInfo
+    ) -> tuple[str, ...] | None:
+        if not value and info.field_name == "jobs":
             raise ValueError("names no package")
-        for name in value:
+        for name in value or ():
             if not all(part.isidentifier() for part in name.split(".")):
                 raise ValueError(f'"{name}" is not the name of a Python package')
         return value

@@ -25,7 +25,7 @@ _PATTERNS = (
     (r"portaria:types(?::revision)?", ""),
     (r"portaria:batch:.+", ""),
     (r"portaria:(?:schedules?|runs|tick):default(?::.+)?", ""),
-    (r"portaria:(?:ticks|schedulers|alarm)", ""),
+    (r"portaria:(?:ticks|schedulers|releases|alarm)", ""),
     (r"rq:scheduler_instance:.+", ""),
     (r"portaria:(?:batches|namespaces|audit|lineage|paused)", ""),
 )

@@ -88,7 +88,11 @@ class Stack:
         return self._registered(self.processes.portaria("worker", *command, **env))
 
     def scheduler(self, **env: str) -> Process:
-        """Starts `portaria scheduler` and waits until it fires what is due."""
+        """Starts `portaria scheduler` and waits until it fires what is due.
+
+        It declares nothing, unless `env` names a list.
+        """
+        env = {"PORTARIA_SCHEDULES": "", **env}
         process = self.processes.portaria("scheduler", "scheduler", **env)
         process.wait_for("scheduler ready")
         return process

@@ -26,6 +26,7 @@ def test_nothing_set_is_a_system_on_this_machine() -> None:
     assert settings == Settings()
     assert settings.redis_url == "redis://127.0.0.1:6379/0"
     assert settings.jobs == ("portaria_workers",)
+    assert (settings.schedules, settings.release) == (None, "")
     assert settings.key_file == Path(".portaria/signing.key")
 
 
@@ -34,6 +35,8 @@ def test_what_is_set_is_used() -> None:
     settings = load_settings(
         {
             "PORTARIA_JOBS": " portaria_workers , acme_jobs.lab,",
+            "PORTARIA_SCHEDULES": "our.schedules, their_list",
+            "PORTARIA_RELEASE": "2026.11.1",
             "PORTARIA_DATA_DIR": "/var/lib/portaria",
             "PORTARIA_GRACE_SECONDS": "1.5",
             "PORTARIA_MAX_JOBS_PER_CHILD": "7",
@@ -45,11 +48,17 @@ def test_what_is_set_is_used() -> None:
     )
 
     assert settings.jobs == ("portaria_workers", "acme_jobs.lab")
+    assert (settings.schedules, settings.release) == (("our.schedules", "their_list"), "2026.11.1")
     assert settings.key_file == Path("/var/lib/portaria/signing.key")
     assert (settings.grace_seconds, settings.max_jobs_per_child) == (1.5, 7)
     assert settings.reflection is False
     assert (settings.listen, settings.address) == ("[::1]:0", "unix:/run/door.sock")
     assert settings.link_base == "https://example.com"
+
+
+def test_no_list_of_schedules_is_not_the_usual_ones() -> None:
+    """Empty is none, unset is those of the packages."""
+    assert load_settings({"PORTARIA_SCHEDULES": ""}).schedules == ()
 
 
 def test_the_key_ring_may_lie_elsewhere() -> None:
@@ -117,6 +126,7 @@ def test_all_faults_are_said_together() -> None:
         ("JOBS", " , ", "names no package"),
         ("JOBS", "a b", '"a b" is not the name of a Python package'),
         ("JOBS", "acme..jobs", "is not the name of a Python package"),
+        ("SCHEDULES", "our list", '"our list" is not the name of a Python package'),
         ("NAMESPACE", "", "must match pattern"),
         ("LOG_FORMAT", "xml", "must be 'auto', 'pretty' or 'json'"),
         ("GRACE_SECONDS", "soon", "must be a valid number"),

@@ -1,4 +1,4 @@
-"""`make demo`: real mails through the whole system, on this machine, watched live.
+"""`make demo`: real mails and a schedule through the whole system, watched live.
 
 A caller like any other: it starts the parts as `portaria up` does, in a directory of its own and
 on free ports, submits through the typed stub, watches, and shows what came of it.
@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -20,19 +21,26 @@ import click
 import grpc
 
 from portaria.cli.following import follow
+from portaria.cli.wording import clock_time
 from portaria.client import Client
+from portaria.client.states import state_name
 from portaria.core.errors import PortariaError
 from portaria.core.ids import new_request_id
 from portaria.settings import load_settings
 from portaria.up.part import PartFailed
 from portaria.up.supervisor import Supervisor
 from portaria.up.system import System
+from portaria.v1.job_pb2 import JOB_STATE_SUCCEEDED
 from portaria_workers.mail.recipients import read_recipients, sample_recipients
 from portaria_workers.mail.v1.mail_pb2 import SendBulkEmail, SendBulkEmailResult, SendEmail
 from portaria_workers.mail.v1.mail_service_pb2 import SendBulkEmailRequest, SendEmailRequest
 from portaria_workers.mail.v1.mail_service_pb2_grpc import MailServiceStub
+from portaria_workers.maintenance.v1.maintenance_pb2 import SelfTest
 
 _DEADLINE = 10.0
+_SCHEDULE = "demo"
+_RUNS = 2
+_RUNS_WITHIN = timedelta(seconds=30)
 _HEAD_LINES = 14
 _SINGLES = (
     SendEmail(to="ana@example.com", template="welcome", variables={"name": "Ana Lima"}),
@@ -79,7 +87,7 @@ def main() -> int:
 
 @contextmanager
 def system_in(folder: Path) -> Iterator[System]:
-    """Redis, door, sandbox and worker, working; all ended with the context."""
+    """Redis, door, sandbox, workers and schedulers, working; all ended with the context."""
     begun = time.monotonic()
     # The usual port is left to who runs `make up` meanwhile.
     settings = load_settings({"PORTARIA_DATA_DIR": str(folder), "PORTARIA_LISTEN": "127.0.0.1:0"})
@@ -104,10 +112,40 @@ def tour(system: System) -> bool:
         click.echo("\nrunning:")
         rows = follow(client, ids, timeout=None, out=sys.stdout).all()
         bulk = client.handle(ids[-1]).result()
-    assert isinstance(bulk, SendBulkEmailResult)
-    _show_bulk(bulk)
-    _show_mail(system.place.mail_dir)
-    return all(row.state == "SUCCEEDED" for row in rows)
+        assert isinstance(bulk, SendBulkEmailResult)
+        _show_bulk(bulk)
+        _show_mail(system.place.mail_dir)
+        ran = show_schedule(client)
+    return ran and all(row.state == "SUCCEEDED" for row in rows)
+
+
+def show_schedule(client: Client) -> bool:
+    """Makes a schedule, follows its first runs, shows what became of them, and deletes it."""
+    made = client.schedules.create(_SCHEDULE, SelfTest(), every=timedelta(seconds=2))
+    following = made.next_run_time.ToDatetime(UTC)
+    click.echo(
+        f'\na schedule, "{_SCHEDULE}": a self-test {made.in_words}; '
+        f"the next one at {clock_time(following)}"
+    )
+    ended = 0
+    for event in client.watch(schedule_id=_SCHEDULE, timeout=_RUNS_WITHIN):
+        if event.HasField("state_change"):
+            moment = clock_time(event.event_time.ToDatetime(UTC))
+            click.echo(f"  {moment}  {event.job_id}  {state_name(event.state)}")
+        ended += event.done
+        if ended == _RUNS:
+            break
+    runs = client.schedules.runs(_SCHEDULE)
+    client.schedules.delete(_SCHEDULE)
+    click.echo("its history:")
+    for run in reversed(runs):
+        late = run.lateness.ToTimedelta().total_seconds()
+        click.echo(
+            f"  due {clock_time(run.tick.ToDatetime(UTC))}, submitted {late:.3f} s later: "
+            f"{run.job_id} {state_name(run.state)}"
+        )
+    click.echo("it is deleted; its jobs stay")
+    return all(run.state == JOB_STATE_SUCCEEDED for run in runs[-_RUNS:])
 
 
 def submit_all(stub: MailServiceStub) -> list[str]:

@@ -12,6 +12,7 @@ import click
 from portaria.cli.exits import EXIT_CODES_HELP, Exit, Refused
 from portaria.cli.operating import domain_option, output_option
 from portaria.cli.parameters import Duration, Moment, in_zone, labels_of
+from portaria.cli.schedules_apply import apply
 from portaria.core.states import PRIORITIES
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ _OUTPUT = click.option(
 @click.group(no_args_is_help=True)
 def schedules() -> None:
     """Periodic work: look at schedules, pause them, run them by hand, make new ones."""
+
+
+schedules.add_command(apply)
 
 
 @schedules.command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Generator, Sequence
+from collections.abc import AsyncGenerator, Collection, Generator, Iterable, Sequence
 from datetime import datetime
 from typing import Unpack
 
@@ -25,6 +25,8 @@ from portaria.client.planning import (
 )
 from portaria.core.ids import new_request_id
 from portaria.v1.schedules_service_pb2 import (
+    ApplySchedulesRequest,
+    ApplySchedulesResponse,
     CreateScheduleRequest,
     DeleteScheduleRequest,
     GetScheduleRequest,
@@ -39,6 +41,7 @@ from portaria.v1.schedules_service_pb2 import (
 )
 
 Run = ListScheduleRunsResponse.Run
+Change = ApplySchedulesResponse.Change
 _PAGE = 200
 
 
@@ -162,6 +165,29 @@ class Schedules:
         request = ListScheduleRunsRequest(schedule_id=schedule_id)
         return tuple(self._calls.schedules(lambda stub: stub.ListScheduleRuns, request).runs)
 
+    def apply(
+        self,
+        owner: str,
+        release: str,
+        schedules: Iterable[Schedule],
+        *,
+        force: bool = False,
+        validate_only: bool = False,
+    ) -> Sequence[Change]:
+        """Makes the schedules that `owner` made before those of this list; others are left alone.
+
+        Raises InvalidRequest with everything that is wrong, ScheduleExists, and NewerRelease where
+        a newer release was here, unless `force` says that a roll-back is meant.
+        """
+        request = ApplySchedulesRequest(
+            owner=owner,
+            release=release,
+            schedules=schedules,
+            force=force,
+            validate_only=validate_only,
+        )
+        return tuple(self._calls.schedules(lambda stub: stub.ApplySchedules, request).changes)
+
 
 class AsyncSchedules:
     """As Schedules, for asyncio."""
@@ -264,3 +290,23 @@ class AsyncSchedules:
         request = ListScheduleRunsRequest(schedule_id=schedule_id)
         answer = await self._calls.schedules(lambda stub: stub.ListScheduleRuns, request)
         return tuple(answer.runs)
+
+    async def apply(
+        self,
+        owner: str,
+        release: str,
+        schedules: Iterable[Schedule],
+        *,
+        force: bool = False,
+        validate_only: bool = False,
+    ) -> Sequence[Change]:
+        """As Schedules.apply."""
+        request = ApplySchedulesRequest(
+            owner=owner,
+            release=release,
+            schedules=schedules,
+            force=force,
+            validate_only=validate_only,
+        )
+        answer = await self._calls.schedules(lambda stub: stub.ApplySchedules, request)
+        return tuple(answer.changes)

@@ -17,6 +17,7 @@ from portaria.frontdoor.jobs_servicer import JobsServicer
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.retrying import Copyist
 from portaria.frontdoor.schedules_acting import SchedulesActing
+from portaria.frontdoor.schedules_applying import SchedulesApplying
 from portaria.frontdoor.schedules_reading import SchedulesReading
 from portaria.frontdoor.schedules_servicer import SchedulesServicer
 from portaria.frontdoor.schedules_to_proto import ScheduleConverter
@@ -160,12 +161,13 @@ def _schedules(shared: _Shared, definitions: Definitions) -> SchedulesServicer:
     rules, store, namespace = shared.rules, shared.store, shared.namespace
     converter = ScheduleConverter(definitions, shared.catalogue)
     reading = SchedulesReading(rules=rules, store=store, converter=converter, namespace=namespace)
+    checker = Checker(shared.admission, rules)
     return SchedulesServicer(
         rules=rules,
         reading=reading,
         writing=SchedulesWriting(
             rules=rules,
-            checker=Checker(shared.admission, rules),
+            checker=checker,
             store=store,
             definitions=definitions,
             converter=converter,
@@ -179,6 +181,13 @@ def _schedules(shared: _Shared, definitions: Definitions) -> SchedulesServicer:
             submitter=shared.submitter,
             converter=converter,
             reading=reading,
+            namespace=namespace,
+        ),
+        applying=SchedulesApplying(
+            rules=rules,
+            checker=checker,
+            definitions=definitions,
+            store=store,
             namespace=namespace,
         ),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
-import grpc
 from grpc import aio
 
 from portaria.admission.rules import Rules
 from portaria.frontdoor.schedules_acting import SchedulesActing
+from portaria.frontdoor.schedules_applying import SchedulesApplying
 from portaria.frontdoor.schedules_reading import SchedulesReading
 from portaria.frontdoor.schedules_writing import SchedulesWriting
 from portaria.v1.schedules_service_pb2 import (
@@ -40,14 +40,6 @@ from portaria.v1.schedules_service_pb2_grpc import SchedulesServiceServicer
 Context = aio.ServicerContext[Any, Any]
 
 
-class Applying(Protocol):
-    """Makes the schedules of a declared list what the list says."""
-
-    async def apply(self, request: ApplySchedulesRequest) -> ApplySchedulesResponse:
-        """What became of each."""
-        ...
-
-
 class SchedulesServicer(SchedulesServiceServicer):
     """Periodic work, as people and services see it."""
 
@@ -58,7 +50,7 @@ class SchedulesServicer(SchedulesServiceServicer):
         reading: SchedulesReading,
         writing: SchedulesWriting,
         acting: SchedulesActing,
-        applying: Applying | None = None,
+        applying: SchedulesApplying,
     ) -> None:
         self._rules = rules
         self._reading = reading
@@ -123,6 +115,4 @@ class SchedulesServicer(SchedulesServiceServicer):
     async def ApplySchedules(
         self, request: ApplySchedulesRequest, context: Context
     ) -> ApplySchedulesResponse:
-        if self._applying is None:
-            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "declared lists are not served here")
         return await self._applying.apply(request)

@@ -17,6 +17,7 @@ from portaria.jobs.errors import (
     SoftTimeout,
 )
 from portaria.jobs.handler import Handler, handler_of, job
+from portaria.jobs.schedule import Schedule
 
 FAIL = OnUnknown.FAIL
 REPEAT = OnUnknown.REPEAT
@@ -37,6 +38,7 @@ __all__ = [
     "OutcomeUnknown",
     "PermanentError",
     "RetryLater",
+    "Schedule",
     "SoftTimeout",
     "handler_of",
     "job",

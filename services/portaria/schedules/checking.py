@@ -73,9 +73,7 @@ class Checker:
             return [below(field, each) for each in wrong]
         # Equal content, equal bytes; what the job type leaves open is filled in at each tick.
         schedule.spec.payload.CopyFrom(prepared.spec.payload)
-        content = schedule.SerializeToString(deterministic=True)
-        content_hash = hashlib.blake2b(content, digest_size=16).hexdigest()
-        return Checked(schedule, recurrence, prepared, content_hash)
+        return Checked(schedule, recurrence, prepared, content_hash_of(schedule))
 
     def _prepared(self, spec: JobSpec) -> Prepared | list[Violation]:
         copy = JobSpec()
@@ -84,6 +82,12 @@ class Checker:
         if isinstance(prepared, list):
             return [below("spec", _unspecific(each)) for each in prepared]
         return prepared
+
+
+def content_hash_of(schedule: Schedule) -> str:
+    """Equal for equal content, of what a check answered."""
+    content = schedule.SerializeToString(deterministic=True)
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def written(given: Schedule) -> Schedule:

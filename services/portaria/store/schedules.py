@@ -55,19 +55,37 @@ ANY = "*"
 """Any revision."""
 
 
-def create(namespace: str, schedule_id: str, made: Definition) -> Call[Changed]:
-    """Makes a schedule: ok, exists or same."""
-    return _change("create", namespace, schedule_id, "", made.next_ms, _words(made))
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The release of a declared list for which something is written: only while it is the one."""
+
+    owner: str
+    release: str
 
 
-def replace(namespace: str, schedule_id: str, made: Definition, seen: str = ANY) -> Call[Changed]:
+def create(
+    namespace: str, schedule_id: str, made: Definition, applied: Applied | None = None
+) -> Call[Changed]:
+    """Makes a schedule: ok, exists or same; stale where another release applies its list."""
+    return _change("create", namespace, schedule_id, "", made.next_ms, _words(made), applied)
+
+
+def replace(
+    namespace: str,
+    schedule_id: str,
+    made: Definition,
+    seen: str = ANY,
+    applied: Applied | None = None,
+) -> Call[Changed]:
     """Gives a schedule another definition; a paused one stays so. Ok, missing or stale."""
-    return _change("replace", namespace, schedule_id, seen, made.next_ms, _words(made))
+    return _change("replace", namespace, schedule_id, seen, made.next_ms, _words(made), applied)
 
 
-def remove(namespace: str, schedule_id: str, seen: str = ANY) -> Call[Changed]:
+def remove(
+    namespace: str, schedule_id: str, seen: str = ANY, applied: Applied | None = None
+) -> Call[Changed]:
     """Forgets a schedule and its history; its jobs stay. Ok, missing or stale."""
-    return _change("remove", namespace, schedule_id, seen)
+    return _change("remove", namespace, schedule_id, seen, applied=applied)
 
 
 def pause(namespace: str, schedule_id: str, paused: Paused) -> Call[Changed]:
@@ -97,14 +115,18 @@ def _change(
     seen: str,
     next_ms: int = 0,
     more: Sequence[Argument] = (),
+    applied: Applied | None = None,
 ) -> Call[Changed]:
-    names = (
+    names: tuple[str, ...] = (
         keys.schedule(namespace, schedule_id),
         keys.TICKS,
         keys.schedules(namespace),
         keys.runs(namespace, schedule_id),
     )
     words = (op, member(namespace, schedule_id), schedule_id, seen, next_ms or "", *more)
+    if applied is not None:
+        names += (keys.RELEASES,)
+        words += (member(namespace, applied.owner), applied.release)
     return Call(script("schedule"), names, words, lambda reply: Changed(reply[0].decode()))
 
 
@@ -187,6 +209,6 @@ def tick(step: Tick) -> Call[Ticked]:
     return Call(script("tick"), names, words, parse)
 
 
-def member(namespace: str, schedule_id: str) -> str:
-    """How a schedule is called among the ticks of all."""
-    return f"{namespace}:{schedule_id}"
+def member(namespace: str, name: str) -> str:
+    """How a schedule is called among the ticks of all; and a list among the releases."""
+    return f"{namespace}:{name}"

@@ -58,5 +58,6 @@ NAMES = (
     "tidy",
     "register",
     "schedule",
+    "release",
     "tick",
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from portaria.core.job_type import JobTypes
 from portaria.core.states import PRIORITIES
-from portaria.up.system import System
+from portaria.up.system import SCHEDULERS, System
 
 _EXAMPLE = '{"to": "ana@example.com", "template": "welcome", "variables": {"name": "Ana"}}'
 
@@ -18,7 +18,7 @@ _EXAMPLE = '{"to": "ana@example.com", "template": "welcome", "variables": {"name
 def board(system: System, types: JobTypes) -> str:
     """The table and the commands."""
     rows = "\n".join(
-        f"  {name:8} {where:28} {what}".rstrip() for name, where, what in _rows(system)
+        f"  {name:9} {where:27} {what}".rstrip() for name, where, what in _rows(system)
     )
     tries = "\n".join(f"  {line}" for line in commands(system, types))
     return f"Portaria is up; Ctrl-C stops it.\n\n{rows}\n\nIn another terminal:\n{tries}\n"
@@ -51,7 +51,10 @@ def _rows(system: System) -> list[tuple[str, str, str]]:
         rows.append(("redis", "as PORTARIA_REDIS_URL says", "not ours to stop"))
     if system.has_sandbox:
         rows.append(("smtp", place.smtp_url, f"sandbox, keeps mails in {_shown(place.mail_dir)}"))
-    rows += [("worker", domain, f"{system.concurrency} at a time") for domain in system.domains]
+    rows += [
+        ("worker", domain, f"{system.processes_of(domain)} at a time") for domain in system.domains
+    ]
+    rows.append(("scheduler", f"{SCHEDULERS} processes", "each tick fires once, whichever dies"))
     rows.append(("data", _shown(place.data_dir), f"logs in {_shown(place.log_dir)}"))
     return rows
 

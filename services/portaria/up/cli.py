@@ -36,9 +36,9 @@ _DEMO = "portaria_workers.demo"
 def up(concurrency: int, logs: bool) -> None:
     """Run everything on this machine until Ctrl-C.
 
-    Starts Redis, the door, the SMTP sandbox and a worker for each domain, on free ports where
-    PORTARIA_LISTEN, PORTARIA_REDIS_URL and PORTARIA_SMTP_URL say nothing else; restarts what dies;
-    leaves no process behind. A second Ctrl-C does not wait for running jobs.
+    Starts Redis, the door, the SMTP sandbox, a worker for each domain and two schedulers, on free
+    ports where PORTARIA_LISTEN, PORTARIA_REDIS_URL and PORTARIA_SMTP_URL say nothing else; restarts
+    what dies; leaves no process behind. A second Ctrl-C does not wait for running jobs.
     """
     settings = load_settings()
     with (

@@ -2,6 +2,7 @@
 
     python -m portaria.up.health [ADDRESS]     the doors, with the standard protocol of gRPC
     python -m portaria.up.health --worker      a worker on this host, in RQ's register
+    python -m portaria.up.health --scheduler   a scheduler on this host that says that it lives
 
 Ends with 0 where it does, 1 where it does not, 2 for settings that cannot be used. ADDRESS is
 PORTARIA_ADDRESS unless given; of several doors in it, each must work.
@@ -52,6 +53,8 @@ def main(arguments: list[str]) -> int:
         settings, pem = load_settings(), pem_or_default(None)
         if arguments == ["--worker"]:
             faults = _of_worker(settings.redis_url)
+        elif arguments == ["--scheduler"]:
+            faults = _of_scheduler(settings.redis_url)
         else:
             faults = _of_doors(arguments[0] if arguments else settings.address, pem)
     except ConfigurationError as error:
@@ -68,6 +71,13 @@ def _of_worker(redis_url: str) -> list[str]:
 
     found = has_worker_on(socket.gethostname(), redis_url)
     return [] if found else ["no worker is registered"]
+
+
+def _of_scheduler(redis_url: str) -> list[str]:
+    from portaria.up.checks import has_scheduler_on
+
+    found = has_scheduler_on(socket.gethostname(), redis_url)
+    return [] if found else ["no scheduler lives here"]
 
 
 def _of_doors(address: str, pem: Pem | None) -> list[str]:

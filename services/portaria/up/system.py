@@ -1,4 +1,4 @@
-"""The table of parts: Redis, then the door and the SMTP sandbox, then a worker for each domain."""
+"""The table of parts: Redis, door and SMTP sandbox, then workers by domain, and schedulers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portaria.client.tls import pem_or_default
 from portaria.core.errors import ConfigurationError
 from portaria.jobs.discovery import load_job_types
 from portaria.settings import Settings
-from portaria.up.checks import is_registered, redis_answers
+from portaria.up.checks import is_registered, is_scheduling, redis_answers
 from portaria.up.health import is_serving
 from portaria.up.part import Part
 from portaria.up.place import Place, environment, exported, find_place, write_env_file
@@ -22,6 +22,9 @@ from portaria.up.redis_server import RedisServer, RedisServerError
 
 # By name: the platform imports no domain, it only runs what is installed beside it.
 _SANDBOX = "portaria_workers.mail.sandbox"
+# Whose jobs are few and short.
+_ALONE = frozenset({"maintenance"})
+SCHEDULERS = 2
 
 
 class System:
@@ -59,7 +62,12 @@ class System:
         if self.has_sandbox:
             table.append(self._sandbox())
         ready = tuple(part.name for part in table)
-        return table + [self._worker(domain, ready) for domain in self.domains]
+        table += [self._worker(domain, ready) for domain in self.domains]
+        return table + [self._scheduler(number + 1, ready) for number in range(SCHEDULERS)]
+
+    def processes_of(self, domain: str) -> int:
+        """How many jobs the worker of a domain runs at a time."""
+        return 1 if domain in _ALONE else self.concurrency
 
     def __enter__(self) -> Self:
         variables = exported(self.place, self.settings, self.redis_url)
@@ -117,13 +125,23 @@ class System:
     def _worker(self, domain: str, needs: tuple[str, ...]) -> Part:
         process = self._python(
             f"worker-{domain}", "-m", "portaria.cli.main", "worker", domain,
-            "--concurrency", str(self.concurrency),
+            "--concurrency", str(self.processes_of(domain)),
         )  # fmt: skip
         url = self.redis_url
         return Part(
             name=process.name,
             process=process,
             ready=lambda: is_registered(process, url),
+            needs=needs,
+        )
+
+    def _scheduler(self, number: int, needs: tuple[str, ...]) -> Part:
+        process = self._python(f"scheduler-{number}", "-m", "portaria.cli.main", "scheduler")
+        url = self.redis_url
+        return Part(
+            name=process.name,
+            process=process,
+            ready=lambda: is_scheduling(process, url),
             needs=needs,
         )
 

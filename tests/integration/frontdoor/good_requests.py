@@ -74,6 +74,9 @@ def of_services(*, done: str, waiting: str, queue: str) -> Mapping[str, Message]
             schedules.TriggerScheduleRequest(schedule_id=SCHEDULE, request_id="r"),
             schedules.PreviewScheduleRequest(schedule=_schedule(""), count=3, after=_in(hours=1)),
             schedules.ListScheduleRunsRequest(schedule_id=SCHEDULE),
+            schedules.ApplySchedulesRequest(
+                owner="walked.list", release="1", schedules=[_schedule("walked-list")], force=True
+            ),
         ],
     }
     return {

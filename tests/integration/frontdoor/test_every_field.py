@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from integration.frontdoor.declared import declared, rules_of
-from integration.frontdoor.playing import Door, Refusal
+from integration.frontdoor.playing import Refusal
 from integration.frontdoor.walking import Rpc, WalkedDoor, broken
 from integration.frontdoor.wire import not_text
 from integration.frontdoor.wrong_values import Wrong
@@ -98,16 +98,6 @@ def test_bytes_that_were_changed_at_random_break_nothing(walked: WalkedDoor) -> 
     assert not found, "\n".join(found)
     assert walked.traces() == []
     assert walked.serves()
-
-
-def test_an_rpc_that_is_not_served_yet_is_unimplemented(door: Door) -> None:
-    """Its messages are in the contract; nobody answers for it."""
-    call = door.channel.unary_unary("/portaria.v1.SchedulesService/ApplySchedules")
-
-    with pytest.raises(grpc.RpcError) as raised:
-        call(b"", timeout=5)
-
-    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def _misjudged(refusal: Refusal | None, expected: set[str], wrong: Wrong) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -27,6 +28,9 @@ def test_the_demo_shows_the_main_job_and_leaves_only_mails(
     assert "299 sent, 1 refused, 1 maybe sent" in said
     assert "refused     refuse+550@example.com: 550" in said
     assert "| To: ana@example.com" in said
+    assert 'a schedule, "demo": a self-test every 2 seconds; the next one at ' in said
+    ran = re.findall(r"^  due \d\d:\d\d:\d\d, submitted \d\.\d{3} s later: \S+ (\w+)$", said, re.M)
+    assert ran[:2] == ["SUCCEEDED", "SUCCEEDED"]
     [folder] = tmp_path.glob("portaria-demo-*")
     assert [path.name for path in folder.iterdir()] == ["mail"]
     assert len(list((folder / "mail").glob("*.eml"))) == 303

@@ -65,6 +65,21 @@ def test_a_worker_is_healthy_while_it_is_registered(stack: Stack) -> None:
     assert sick.tail() == "no worker is registered"
 
 
+def test_a_scheduler_is_healthy_while_it_lives(stack: Stack) -> None:
+    """Also where it has nothing to fire; one that ended in order is gone at once."""
+    scheduler = stack.scheduler()
+    stack.redis.zadd("portaria:schedulers", {"elsewhere.1.abcdef": 9_999_999_999})
+
+    scheduler.wait_until(lambda: stack.redis.zcard("portaria:schedulers") == 2)
+    healthy = _checked(stack, "--scheduler")
+    scheduler.stop()
+    sick = _checked(stack, "--scheduler")
+
+    assert healthy.exit_code == 0
+    assert sick.exit_code == 1
+    assert sick.tail() == "no scheduler lives here"
+
+
 def test_wrong_settings_are_named(stack: Stack) -> None:
     """Not taken for a sick door."""
     checked = _checked(stack, PORTARIA_ADRESS="127.0.0.1:1")

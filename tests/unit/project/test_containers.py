@@ -25,6 +25,7 @@ GIVEN = {
 REDIS_USERS = {
     "door": "door:hunter3",
     "worker-mail": "worker:hunter4",
+    "worker-maintenance": "worker:hunter4",
     "scheduler": "scheduler:hunter5",
 }
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(TOP / "docker-compose.yml")

@@ -18,12 +18,23 @@ ACL = HOME / "store" / "acl" / "portaria.acl"
 RULES = {line.split()[1]: line.split()[2:] for line in ACL.read_text().splitlines()}
 
 CALLERS = {"door": "frontdoor/*.py", "worker": "runtime/*.py", "scheduler": "scheduler/*.py"}
-OF_DOOR = {"submit", "batch", "cancel", "delete", "update", "pause", "clear", "schedule", "tick"}
+OF_DOOR = {
+    "submit",
+    "batch",
+    "cancel",
+    "delete",
+    "update",
+    "pause",
+    "clear",
+    "schedule",
+    "release",
+    "tick",
+}
 OF_ALL = {"reap", "promote", "expire", "purge", "tidy", "settle", "audit"}
 SCRIPTS = {
     "door": OF_DOOR,
     "worker": set(NAMES) - OF_DOOR,
-    "scheduler": OF_ALL | {"schedule", "tick"},
+    "scheduler": OF_ALL | {"schedule", "release", "tick"},
 }
 SENDERS = {
     "door": (
@@ -36,6 +47,7 @@ SENDERS = {
         "store/types.py",
         "store/workers.py",
         "store/schedule_records.py",
+        "store/releases.py",
         "frontdoor/*.py",
     ),
     "worker": ("store/sync.py", "store/types.py", "runtime/*.py"),
@@ -43,6 +55,7 @@ SENDERS = {
         "store/sync.py",
         "store/types.py",
         "store/schedule_records.py",
+        "store/releases.py",
         "store/schedulers.py",
         "store/alarm.py",
         "scheduler/*.py",

@@ -9,17 +9,21 @@
 -- KEYS[2] portaria:ticks                       zset   {namespace}:{id} -> ms of the next tick
 -- KEYS[3] portaria:schedules:{namespace}       zset   ids of all, all with score 0
 -- KEYS[4] portaria:runs:{namespace}:{id}       stream see tick.lua
+-- KEYS[5] portaria:releases                    hash   see release.lua; only where a list is applied
 -- ARGV    1 create | replace | remove | pause | resume | fault  2 {namespace}:{id}  3 id
 --         4 the revision that the caller read; "*" any
 --         5 ms of the next tick, "" for none
 --         create, replace: 6 its new revision  7 definition  8 hash  9 owner  10 release
 --         pause: 6 JSON  fault: 6 why
+--         with KEYS[5] the last two: the list's field in it, and the release that applies it
 -- returns {"ok"} | {"missing"} | {"stale"} | {"exists"} | {"same"}: it exists with this content
+--         stale, too: another release has begun to apply the list
 --
 -- The hash is written last: what the sets name without one is no schedule, and is tidied away. A
 -- removed one goes from it first.
 
 local op, member = ARGV[1], ARGV[2]
+if KEYS[5] and call('HGET', KEYS[5], ARGV[#ARGV - 1]) ~= ARGV[#ARGV] then return {'stale'} end
 
 -- What others put in its place is no schedule, and in the way of one.
 local kind = call('TYPE', KEYS[1]).ok

@@ -1,0 +1,5 @@
+"""The platform in this process."""
+
+from portaria.testing.plugin import portaria
+
+__all__ = ["portaria"]
