@@ -24,8 +24,8 @@ _PATTERNS = (
     (r"portaria:(?:holds|events|progress|watched|purge|reaper|generation|schema)", ""),
     (r"portaria:types(?::revision)?", ""),
     (r"portaria:batch:.+", ""),
-    (r"portaria:(?:schedules?|runs|tick):default(?::.+)?", ""),
-    (r"portaria:(?:ticks|schedulers|releases|alarm)", ""),
+    (r"portaria:(?:schedules?|runs|ticks?):default(?::.+)?", ""),
+    (r"portaria:(?:schedulers|releases|alarm)", ""),
     (r"rq:scheduler_instance:.+", ""),
     (r"portaria:(?:batches|namespaces|audit|lineage|paused)", ""),
 )

@@ -33,8 +33,8 @@ from stack import Process, Stack, eventually
 from stack.schedules import Planner, Ran
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
-SHORTEST_FREEZE, LONGEST_FREEZE = 7.0, 16.0
-"""Longer than the lease of a job (6 s) and than a scheduler is taken to live (15 s)."""
+SHORTEST_FREEZE, LONGEST_FREEZE = 15.5, 20.0
+"""Longer than a scheduler is taken to live (15 s), and than the lease of a job (6 s)."""
 _STEP = 0.02
 _REST = 60.0
 """Seconds in which what is due must be fired once the nemesis rests."""
@@ -75,7 +75,7 @@ class Nemesis:
             running = [each for each in self.alive if each not in self.frozen]
             # Somebody is left to fire, or nothing would be proven of those that come back.
             if len(running) < 2:
-                self._thaw(next(iter(self.frozen)))
+                self._wait_until(min(self.frozen.values()))
                 running = [each for each in self.alive if each not in self.frozen]
             victim = random.choice(running)
             if deed == "freeze":
@@ -87,7 +87,7 @@ class Nemesis:
                 self._kill(victim)
         self._wait_until(begun + plan.seconds)
         if self.frozen:
-            # None is thawed before its time: it must come back to a plan that went on without it.
+            # It must come back to a plan that went on without it.
             self._wait_until(max(self.frozen.values()))
 
     def start(self) -> None:

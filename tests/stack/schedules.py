@@ -82,8 +82,8 @@ class Planner:
 
     def rewind(self, schedule_id: str, tick: datetime) -> None:
         """As though no scheduler had run since: this tick is the next one."""
-        score = {f"{NAMESPACE}:{schedule_id}": to_milliseconds(tick)}
-        assert self.redis.zadd(keys.TICKS, score, xx=True) == 0
+        score = {schedule_id: to_milliseconds(tick)}
+        assert self.redis.zadd(keys.ticks(NAMESPACE), score, xx=True) == 0
 
     def record(self, schedule_id: str) -> ScheduleRecord:
         """The schedule as it is."""
@@ -93,7 +93,7 @@ class Planner:
 
     def is_behind(self, moment: datetime) -> bool:
         """Whether a tick up to a moment has not been fired."""
-        return bool(self.redis.zcount(keys.TICKS, "-inf", to_milliseconds(moment)))
+        return bool(self.redis.zcount(keys.ticks(NAMESPACE), "-inf", to_milliseconds(moment)))
 
     def ran(self, schedule_id: str) -> list[Ran]:
         """Every tick that became a job, in order: from the record of each tick."""

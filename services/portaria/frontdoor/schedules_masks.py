@@ -11,7 +11,6 @@ from portaria.schedules.checking import WRITTEN
 from portaria.v1.schedules_service_pb2 import Schedule
 
 _WHEN = ("cron", "interval")
-_TICKS = (*_WHEN, "time_zone", "start_time", "end_time")
 
 
 def mask_faults(mask: FieldMask) -> Iterator[Violation]:
@@ -35,18 +34,6 @@ def masked(current: Schedule, given: Schedule, paths: Iterable[str]) -> Schedule
             _take(taken, given, name)
     merged.MergeFrom(taken)
     return merged
-
-
-def ticks_alike(one: Schedule, other: Schedule) -> bool:
-    """Whether two schedules tick at the same instants, as far as their fields say."""
-    return _ticks_of(one) == _ticks_of(other)
-
-
-def _ticks_of(schedule: Schedule) -> Schedule:
-    found = Schedule()
-    for name in _TICKS:
-        _take(found, schedule, name)
-    return found
 
 
 def _take(into: Schedule, source: Schedule, name: str) -> None:

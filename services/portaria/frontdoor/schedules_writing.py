@@ -19,14 +19,14 @@ from portaria.core.errors import (
 from portaria.core.recurrence import in_words, warnings
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.reports import timestamp
-from portaria.frontdoor.schedules_masks import mask_faults, masked, ticks_alike
+from portaria.frontdoor.schedules_masks import mask_faults, masked
 from portaria.frontdoor.schedules_reading import SchedulesReading
 from portaria.frontdoor.schedules_to_proto import ScheduleConverter
 from portaria.intake.admission import ANONYMOUS
-from portaria.schedules.checking import Checked, Checker
+from portaria.schedules.checking import Checked, Checker, ticks_alike
 from portaria.schedules.definitions import Definitions
 from portaria.store.schedule_records import ScheduleRecord
-from portaria.store.schedules import Changed, Definition, create, remove, replace
+from portaria.store.schedules import KEEP, Changed, Definition, create, remove, replace
 from portaria.v1.schedules_service_pb2 import (
     SCHEDULE_STATE_ACTIVE,
     SCHEDULE_STATE_ENDED,
@@ -113,8 +113,8 @@ class SchedulesWriting:
             # Where the ticks stay as they are, those that are due stay so, too.
             before = self._believed(record)
             if record.error or before != checked.schedule:
-                keeps = before is not None and ticks_alike(before, checked.schedule)
-                made = self._made(checked, (keeps and record.next_ms) or _next_ms(checked, now))
+                keeps = before and record.next_ms and ticks_alike(before, checked.schedule)
+                made = self._made(checked, KEEP if keeps else _next_ms(checked, now))
                 call = replace(self._namespace, record.schedule_id, made, record.revision)
                 changed = await self._store.run(call)
             if _is_done(changed, request.schedule.etag):

@@ -16,7 +16,7 @@ def scheduler(burst: bool, name: str | None) -> None:
     """Fire each tick of every schedule, exactly once however many schedulers run.
 
     Two of them are enough for any load; a third only helps where two machines may be away at once.
-    Exit code 2 where settings cannot work.
+    Exit code 2 where settings cannot work; with --burst, 3 where not all that is due was fired.
     """
     from portaria import logs
     from portaria.core.errors import ConfigurationError, PortariaError
@@ -28,7 +28,8 @@ def scheduler(burst: bool, name: str | None) -> None:
         settings = load_settings()
         logs.configure(level=settings.log_level, style=settings.log_format)
         own = f"{socket.gethostname()}.{os.getpid()}.{new_token()[:6]}"
-        run(settings, name=name or own, burst=burst)
+        if not run(settings, name=name or own, burst=burst) and burst:
+            sys.exit(3)
     except ConfigurationError as error:
         click.echo(error.message, err=True)
         sys.exit(2)

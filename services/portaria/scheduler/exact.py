@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Never
 
@@ -25,8 +26,9 @@ from portaria.store.faults import translated
 from portaria.store.schedulers import announce, withdraw
 
 BEAT_EVERY = 5.0
-_AWAY = 0.5
-"""Seconds between two tries to reach Redis."""
+_AWAY, _FAILED = 0.5, 5.0
+"""Seconds between two tries where Redis is away, and where it holds what nobody understands."""
+_SAY_AGAIN = 60.0
 
 
 class _Stop(BaseException):
@@ -40,43 +42,50 @@ class ExactScheduler(rq_scheduler.Scheduler):  # type: ignore[misc] # it has no 
     workers do for all: due jobs are queued, lapsed leases reaped, what is over forgotten.
     """
 
-    scheduled_jobs_key = keys.TICKS
-
     def __init__(
         self,
         store: Store,
         *,
         name: str,
+        namespace: str,
         firing: Firing,
         sweeps: Sweeps,
         alarm: Alarm,
         keep_types: Callable[[], None],
     ) -> None:
         """`keep_types` learns what job types are registered; called before each round."""
+        self.scheduled_jobs_key = keys.ticks(namespace)
         super().__init__(connection=store.redis, interval=int(BEAT_EVERY), name=name)
         self._store = store
         self._firing = firing
+        firing.is_stopping = lambda: self._is_stopping
         self._sweeps = sweeps
         self._alarm = alarm
         self._keep_types = keep_types
         self._beat_at = 0.0
         self._is_stopping = False
-        self._is_full = False
+        self._is_well = True
+        self._full_at = float("-inf")
         self._is_asleep = False
         self._log = logger()
 
-    def run(self, burst: bool = False) -> None:
-        """Fires and sweeps until SIGTERM or SIGINT; with `burst`, once."""
+    def run(self, burst: bool = False) -> bool:
+        """Fires and sweeps until SIGTERM or SIGINT; with `burst`, until nothing is due any more.
+
+        Answers whether its last round could do all of its work.
+        """
         self._install_signal_handlers()
         self._alarm.set()
         self._log.info("scheduler ready", name=self.name)
         while not self._is_stopping:
             rest = self._round()
-            if burst:
+            if burst and (rest > 0 or not self._is_well):
                 break
-            self._sleep(rest)
+            with suppress(_Stop):  # it may come as the sleep ends
+                self._sleep(rest)
         self._leave()
         self._log.info("scheduler stopped", name=self.name)
+        return self._is_well
 
     def enqueue_jobs(self) -> float | None:
         """Fires all that is due; answers the seconds until the next tick, None where none is."""
@@ -105,50 +114,55 @@ class ExactScheduler(rq_scheduler.Scheduler):  # type: ignore[misc] # it has no 
     def _round(self) -> float:
         """Seconds until there is something to do."""
         self._alarm.set()
+        self._is_well = True
         try:
-            rests = [self._unless_full(each) for each in (self._beat, self._fire, self._sweep)]
+            dues = [self._unless_full(each) for each in (self._beat, self._fire, self._sweep)]
         except PortariaError:
             self._sweeps.reachable(False)
+            self._is_well = False
             return _AWAY
+        except Exception:
+            # What others have written must not end every scheduler, one start after the other.
+            self._log.exception("a round failed; trying on")
+            self._is_well = False
+            return _FAILED
         self._sweeps.reachable(True)
-        return min(rests)
+        return max(0.0, min(dues) - time.monotonic())
 
     def _beat(self) -> float:
-        now = time.monotonic()
-        if now >= self._beat_at:
+        if time.monotonic() >= self._beat_at:
             self.heartbeat()
-            self._beat_at = now + BEAT_EVERY
-        return self._beat_at - now
+            self._beat_at = time.monotonic() + BEAT_EVERY
+        return self._beat_at
 
     def _fire(self) -> float:
         self._keep_types()
         ahead = self.enqueue_jobs()
-        return BEAT_EVERY if ahead is None else ahead
+        return time.monotonic() + (BEAT_EVERY if ahead is None else ahead)
 
     def _sweep(self) -> float:
         self._sweeps.sweep()
-        return self._sweeps.rest()
+        return time.monotonic() + self._sweeps.rest()
 
     def _unless_full(self, part: Callable[[], float]) -> float:
-        """The part's answer; where Redis is full, what frees its memory goes on all the same."""
+        """When the part is due again; where Redis is full, what frees its memory goes on."""
+        now = time.monotonic()
         try:
-            answer = part()
+            return part()
         except StoreFull:
-            if not self._is_full:
+            if now - self._full_at > _SAY_AGAIN:
                 self._log.warning("redis is full: what is due waits")
-            self._is_full = True
-            return _AWAY
-        if part == self._fire:
-            self._is_full = False
-        return answer
+                self._full_at = now
+            self._is_well = False
+            return now + _AWAY
 
     def _sleep(self, seconds: float) -> None:
         try:
             self._is_asleep = True
             if self._is_stopping:
                 return
-            if self._alarm.sleep(seconds):
-                self._firing.wake()
+            if (heard := self._alarm.sleep(seconds)) is not None:
+                self._firing.wake(heard.schedules if heard.is_all else None)
                 self._sweeps.hurry("promote")
         except _Stop:
             pass
@@ -157,6 +171,8 @@ class ExactScheduler(rq_scheduler.Scheduler):  # type: ignore[misc] # it has no 
 
     def _leave(self) -> None:
         self._alarm.close()
+        if not self._is_well:
+            return  # it is forgotten by itself, and a Redis that is away would hold up the end
         try:
             with translated():
                 withdraw(self.connection, self.name)

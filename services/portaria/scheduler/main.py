@@ -27,8 +27,11 @@ from portaria.store.alarm import Alarm
 from portaria.store.connect import connect
 
 
-def run(settings: Settings, *, name: str, burst: bool = False) -> None:
-    """Fires ticks until SIGTERM or SIGINT. Raises ConfigurationError before it begins."""
+def run(settings: Settings, *, name: str, burst: bool = False) -> bool:
+    """Fires ticks until SIGTERM or SIGINT; whether its last round did all of its work.
+
+    Raises ConfigurationError before it begins.
+    """
     load_job_types(settings.jobs)  # says all that is wrong with them
     catalogue = Catalogue(load_files(settings.jobs))
     keys = load_key_ring(settings.key_file)
@@ -55,13 +58,14 @@ def run(settings: Settings, *, name: str, burst: bool = False) -> None:
     scheduler = ExactScheduler(
         store,
         name=name,
-        firing=Firing(store, admission, definitions),
+        namespace=namespace,
+        firing=Firing(store, admission, definitions, namespace=namespace),
         sweeps=Sweeps(store),
         alarm=Alarm(connect(settings.redis_url)),
         keep_types=learner.keep,
     )
     freeze_memory()  # what a start made stays: see core/collector.py
-    scheduler.run(burst=burst)
+    return scheduler.run(burst=burst)
 
 
 def _declared(settings: Settings) -> list[DeclaredList]:

@@ -26,12 +26,17 @@ from portaria.core.errors import (
 )
 from portaria.core.recurrence import in_words, warnings
 from portaria.intake.admission import ANONYMOUS
-from portaria.schedules.checking import Checked, content_hash_of, recurrence_of
+from portaria.schedules.checking import (
+    Checked,
+    content_hash_of,
+    recurrence_of,
+    ticks_alike,
+)
 from portaria.schedules.definitions import Definitions, NotBelieved
 from portaria.store.calls import Call
 from portaria.store.releases import Standing, take_over
 from portaria.store.schedule_records import ScheduleRecord
-from portaria.store.schedules import Applied, Changed, create, remove, replace
+from portaria.store.schedules import KEEP, Applied, Changed, create, remove, replace
 from portaria.v1.schedules_service_pb2 import ApplySchedulesResponse, Schedule
 
 TRIES = 10
@@ -63,6 +68,8 @@ class Change:
     """As declared; None where it is removed."""
     seen: str = ""
     """The revision that is stored."""
+    keeps_plan: bool = False
+    """It ticks as before: what is due of it stays so."""
     in_words: str = ""
     warnings: Sequence[str] = ()
 
@@ -155,11 +162,12 @@ class Applying:
             elif change.action != UNCHANGED:
                 assert change.checked is not None
                 following = change.checked.recurrence.next_after(from_milliseconds(standing.now_ms))
+                next_ms = to_milliseconds(following) if following else 0
                 made = self.definitions.write(
                     change.checked.schedule,
                     content_hash=change.checked.content_hash,
                     created_by=ANONYMOUS,
-                    next_ms=to_milliseconds(following) if following else 0,
+                    next_ms=KEEP if change.keeps_plan else next_ms,
                     owner=applied.owner,
                     release=applied.release,
                 )
@@ -204,6 +212,9 @@ def _change(
         action=action,
         checked=checked,
         seen=record.revision if record else "",
+        keeps_plan=bool(
+            record and record.next_ms and definition and ticks_alike(definition, checked.schedule)
+        ),
         in_words=in_words(checked.recurrence),
         warnings=warnings(checked.recurrence, from_milliseconds(now_ms)),
     )

@@ -15,7 +15,8 @@ from portaria.v1.schedules_service_pb2 import (
 DEFAULT_WINDOW = timedelta(days=1)
 DEFAULT_MOST = 100
 GRACE = timedelta(seconds=10)
-"""A tick that is less late was not missed, whatever the policy."""
+"""The last tick is fired whatever the policy where it is no later than that: no scheduler is ever
+exactly in time."""
 _INSTANT = timedelta(milliseconds=1)
 _COUNTED = timedelta(days=7)
 """As far back as any window may reach."""
@@ -41,7 +42,10 @@ def catch_up(schedule: Schedule, recurrence: Recurrence, first: datetime, now: d
     window, most = _limits(schedule)
     since = max(first - _INSTANT, now - _COUNTED)
     found, count = recurrence.latest(since, now, most)
-    if first <= since:
+    if not recurrence.latest(first - _INSTANT, first, 1)[1]:
+        # By other rules of its zone it was one: what was planned is not lost by an update of them.
+        found, count = [first, *found][-most:], count + 1
+    elif first <= since:
         count += 1
     ticks = [tick for tick in found if tick > now - window]
     last = found[-1] if found else first

@@ -24,6 +24,7 @@ WRITTEN = (
     "start_time", "end_time", "labels", "catch_up", "max_catch_up",
 )  # fmt: skip
 """The fields that callers write; the others are output only."""
+_TICKS = ("cron", "interval", "time_zone", "start_time", "end_time")
 _OF_ONE_JOB = ("run_time", "delay", "start_before_time", "deadline")
 _NANOS = 1_000_000_000
 
@@ -98,6 +99,20 @@ def written(given: Schedule) -> Schedule:
         if field.name not in WRITTEN:
             schedule.ClearField(field.name)  # type: ignore[arg-type] # a name of its own
     return schedule
+
+
+def ticks_alike(one: Schedule, other: Schedule) -> bool:
+    """Whether two schedules tick at the same instants, as far as their fields say."""
+    return _ticks_of(one) == _ticks_of(other)
+
+
+def _ticks_of(schedule: Schedule) -> Schedule:
+    found = Schedule()
+    found.CopyFrom(schedule)
+    for field in Schedule.DESCRIPTOR.fields:
+        if field.name not in _TICKS:
+            found.ClearField(field.name)  # type: ignore[arg-type] # a name of its own
+    return found
 
 
 def recurrence_of(schedule: Schedule) -> Recurrence | list[Violation]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
@@ -14,6 +15,18 @@ _PAUSE = 0.5
 """Seconds for which a Redis that does not answer is left alone, at most."""
 _LONGEST = 2.0
 """Seconds for which Redis is asked at once; less than a reply may take."""
+_KEPT = 100
+"""Entries that the stream keeps, as prelude.lua has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What ended a sleep."""
+
+    schedules: frozenset[str] = frozenset()
+    """Those that changed."""
+    is_all: bool = True
+    """Where not: others may have changed, too."""
 
 
 class Alarm:
@@ -33,32 +46,35 @@ class Alarm:
             return  # the sleep will find Redis away
         self._heard = newest[0][0] if newest else b"0-0"
 
-    def sleep(self, seconds: float) -> bool:
-        """Whether something was written that may be due; else the time is up."""
+    def sleep(self, seconds: float) -> Heard | None:
+        """What was written that may be due; None where the time is up."""
         until = time.monotonic() + seconds
         try:
             while self._heard is not None and (left := until - time.monotonic()) > 0.001:
                 block = int(min(left, _LONGEST) * 1000)
-                if entries := self.redis.xread({keys.ALARM: self._heard}, block=block):
-                    self._heard = _last(entries)
-                    return True
+                if reply := self.redis.xread({keys.ALARM: self._heard}, block=block):
+                    return self._hear(_entries(reply))
         except (OSError, RedisError):
             self._heard = None
             time.sleep(min(_PAUSE, max(0.0, until - time.monotonic())))
-            return True
+            return Heard(is_all=False)
         time.sleep(max(0.0, until - time.monotonic()))
-        return False
+        return None
 
     def close(self) -> None:
         """Closes its connection."""
         self.redis.close()
 
+    def _hear(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> Heard:
+        self._heard = entries[-1][0]
+        names = {fields.get(b"a", b"").decode(errors="replace") for _, fields in entries}
+        return Heard(frozenset(names - {""}), is_all=len(entries) < _KEPT)
 
-def _last(entries: Any) -> bytes:
-    streams = entries.values() if isinstance(entries, dict) else [found for _, found in entries]
+
+def _entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    streams = reply.values() if isinstance(reply, dict) else [found for _, found in reply]
     (found,) = streams
     # One list of entries; RESP3 has them in another one.
     while isinstance(found[0], list):
         (found,) = found
-    entry_id: bytes = found[-1][0]
-    return entry_id
+    return list(found)

@@ -24,14 +24,12 @@ BATCHES = "portaria:batches"
 """zset: id of a batch -> milliseconds of the next look at it."""
 NAMESPACES = "portaria:namespaces"
 """set: those that ever had a job."""
-TICKS = "portaria:ticks"
-"""zset: {namespace}:{schedule} -> milliseconds of its next tick; not of paused and ended ones."""
 RELEASES = "portaria:releases"
 """hash: {namespace}:{owner} -> the release that applied a declared list of schedules last."""
 SCHEDULERS = "portaria:schedulers"
 """zset: name -> second until which a scheduler is taken to live."""
 ALARM = "portaria:alarm"
-"""stream of one entry, another one where something is due sooner than schedulers know."""
+"""stream: a schedule that changed, or "" for a job, where that is due sooner than was known."""
 REAPER = "portaria:reaper"
 """hash: when leases were last judged."""
 QUEUES = "rq:queues"
@@ -93,6 +91,16 @@ def schedule(namespace: str, schedule_id: str) -> str:
 def schedules(namespace: str) -> str:
     """zset of the ids of all schedules, all with score 0."""
     return f"portaria:schedules:{namespace}"
+
+
+def release(namespace: str, owner: str) -> str:
+    """field of portaria:releases: a declared list."""
+    return f"{namespace}:{owner}"
+
+
+def ticks(namespace: str) -> str:
+    """zset: schedule -> milliseconds of its next tick; not of paused and ended ones."""
+    return f"portaria:ticks:{namespace}"
 
 
 def runs(namespace: str, schedule_id: str) -> str:

@@ -18,7 +18,7 @@ from portaria.store.schedule_records import (
     aread_schedules,
     read_schedules,
 )
-from portaria.store.schedules import Applied, Changed, member
+from portaria.store.schedules import Applied, Changed
 from portaria.store.scripts import script
 
 _SLICE = 200
@@ -39,7 +39,7 @@ class Standing:
 def take_over(namespace: str, applied: Applied, seen: str) -> Call[Changed]:
     """From now on this release applies the list, after the one that was seen ("" for none): ok or
     stale."""
-    words = (member(namespace, applied.owner), seen, applied.release)
+    words = (keys.release(namespace, applied.owner), seen, applied.release)
     return Call(
         script("release"), (keys.RELEASES,), words, lambda reply: Changed(reply[0].decode())
     )
@@ -69,7 +69,7 @@ async def aread_standing(redis: AsyncRedis, namespace: str, owner: str) -> Stand
 
 def _ask(pipeline: Any, namespace: str, owner: str) -> Any:
     # The release first: of one that comes between, the script hears, too.
-    pipeline.hget(keys.RELEASES, member(namespace, owner))
+    pipeline.hget(keys.RELEASES, keys.release(namespace, owner))
     pipeline.time()
     pipeline.zrange(keys.schedules(namespace), 0, -1)
     return pipeline

@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from portaria.store import keys
 from portaria.store.faults import fault, translated
-from portaria.store.schedules import Paused, member
+from portaria.store.schedules import Paused
 
 MOST_RUNS = 50
 """Ticks that are remembered of a schedule."""
@@ -70,15 +70,18 @@ class Due:
     """The first tick after these; 0 where there is none."""
 
 
-def read_due(redis: Redis, *, most: int) -> Due:
-    """Up to `most` ticks that are due. Raises StoreUnavailable."""
+def read_due(redis: Redis, namespace: str, *, most: int) -> Due:
+    """Up to `most` ticks that are due. Raises StoreUnavailable.
+
+    A moment that others wrote and that is none counts as 0.
+    """
     with translated():
         pipeline: Any = redis.pipeline(transaction=False)
         pipeline.time()
-        pipeline.zrange(keys.TICKS, 0, most, withscores=True)
+        pipeline.zrange(keys.ticks(namespace), 0, most, withscores=True)
         (seconds, micros), plan = pipeline.execute()
     now_ms = seconds * 1000 + micros // 1000
-    ticks = [(_name(packed), int(score)) for packed, score in plan]
+    ticks = [((namespace, _text(packed)), _moment(score)) for packed, score in plan]
     due = [each for each in ticks[:most] if each[1] <= now_ms]
     return Due(now_ms, due, ticks[len(due)][1] if len(due) < len(ticks) else 0)
 
@@ -141,15 +144,19 @@ def _usable(reply: Any) -> Any:
     return reply
 
 
-def _name(packed: bytes) -> Name:
-    namespace, _, schedule_id = packed.decode(errors="replace").partition(":")
-    return namespace, schedule_id
+def _text(packed: bytes) -> str:
+    # So that what is no text of ours is found again, and can be taken away.
+    return packed.decode(errors="surrogateescape")
+
+
+def _moment(score: float) -> int:
+    return int(score) if score.is_integer() else 0
 
 
 def _ask(pipeline: Any, names: Sequence[Name]) -> Any:
     for namespace, schedule_id in names:
         pipeline.hgetall(keys.schedule(namespace, schedule_id))
-        pipeline.zscore(keys.TICKS, member(namespace, schedule_id))
+        pipeline.zscore(keys.ticks(namespace), schedule_id)
     return pipeline
 
 
@@ -183,7 +190,7 @@ def _record(
         release=text(b"release"),
         paused=_paused(fields.get(b"paused", b"")),
         error=text(b"error"),
-        next_ms=int(score or 0),
+        next_ms=_moment(score or 0.0),
         created_ms=number(b"created"),
         updated_ms=number(b"updated"),
         last_tick_ms=number(b"last_tick"),
@@ -213,5 +220,5 @@ def _paused(packed: bytes) -> Paused | None:
     try:
         found = json.loads(packed)
         return Paused(str(found["reason"]), str(found["by"]), int(found["at_ms"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return Paused("", "", 0)  # spoilt, but somebody meant it to stop

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from redis import Redis
@@ -14,7 +13,8 @@ from portaria.store.faults import translated
 
 def announce(redis: Redis, name: str, *, seconds: float) -> None:
     """Says that a scheduler lives, for so long."""
-    now = time.time()
+    moment, _ = redis.time()
+    now = float(moment)
     pipeline: Any = redis.pipeline(transaction=False)
     pipeline.hset(keys.scheduler(name), mapping={"birth": now})
     pipeline.expire(keys.scheduler(name), int(seconds))
@@ -34,5 +34,6 @@ def withdraw(redis: Redis, name: str) -> None:
 async def acount_schedulers(redis: AsyncRedis) -> int:
     """How many live. Raises StoreUnavailable."""
     with translated():
-        found: Any = await redis.zcount(keys.SCHEDULERS, time.time(), "+inf")
+        now: Any = await redis.time()
+        found: Any = await redis.zcount(keys.SCHEDULERS, now[0], "+inf")
     return int(found)

@@ -48,9 +48,10 @@ class Definition:
     owner: str = ""
     release: str = ""
     next_ms: int = 0
-    """Its first tick from now on; 0 where there is none."""
+    """Its first tick from now on; 0 where there is none, KEEP where the plan stays as it is."""
 
 
+KEEP = -1
 ANY = "*"
 """Any revision."""
 
@@ -99,9 +100,21 @@ def resume(namespace: str, schedule_id: str, seen: str, next_ms: int) -> Call[Ch
     return _change("resume", namespace, schedule_id, seen, next_ms)
 
 
-def fault(namespace: str, schedule_id: str, seen: str, why: str) -> Call[Changed]:
-    """Says why a schedule cannot fire, until it does or is replaced. Ok, missing or stale."""
-    return _change("fault", namespace, schedule_id, seen, 0, [why])
+def plan(namespace: str, schedule_id: str, seen: str, next_ms: int) -> Call[Changed]:
+    """Puts right a next tick that others spoilt. Ok, missing or stale."""
+    return _change("plan", namespace, schedule_id, seen, next_ms)
+
+
+def fault(namespace: str, schedule_id: str, seen: str, tick_ms: int, why: str) -> Call[Changed]:
+    """Says why the tick that was seen cannot fire, until it does or the schedule is replaced.
+
+    Ok, missing, or stale where it has fired since.
+    """
+    return _change("fault", namespace, schedule_id, seen, tick_ms, [why])
+
+
+def _moment(next_ms: int) -> Argument:
+    return "keep" if next_ms == KEEP else next_ms or ""
 
 
 def _words(made: Definition) -> list[Argument]:
@@ -119,14 +132,14 @@ def _change(
 ) -> Call[Changed]:
     names: tuple[str, ...] = (
         keys.schedule(namespace, schedule_id),
-        keys.TICKS,
+        keys.ticks(namespace),
         keys.schedules(namespace),
         keys.runs(namespace, schedule_id),
     )
-    words = (op, member(namespace, schedule_id), schedule_id, seen, next_ms or "", *more)
+    words: tuple[Argument, ...] = (op, schedule_id, seen, _moment(next_ms), *more)
     if applied is not None:
         names += (keys.RELEASES,)
-        words += (member(namespace, applied.owner), applied.release)
+        words += (keys.release(namespace, applied.owner), applied.release)
     return Call(script("schedule"), names, words, lambda reply: Changed(reply[0].decode()))
 
 
@@ -179,14 +192,14 @@ def tick(step: Tick) -> Call[Ticked]:
     if step.submission is not None:
         job, job_id = submit(step.submission), step.submission.job_id
     names = (
-        keys.TICKS,
+        keys.ticks(namespace),
         keys.schedule(namespace, schedule_id),
         keys.runs(namespace, schedule_id),
         record,
         *(job.keys[1:] if job else ()),
     )
     words = (
-        member(namespace, schedule_id),
+        schedule_id,
         step.seen_ms or "",
         step.revision,
         step.next_ms or "",
@@ -207,8 +220,3 @@ def tick(step: Tick) -> Call[Ticked]:
         return Ticked(word)
 
     return Call(script("tick"), names, words, parse)
-
-
-def member(namespace: str, name: str) -> str:
-    """How a schedule is called among the ticks of all; and a list among the releases."""
-    return f"{namespace}:{name}"

@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from portaria.core.ids import new_token
 from portaria.store import keys
 from portaria.store.calls import Call
-from portaria.store.faults import translated
+from portaria.store.faults import fault, translated
 from portaria.store.record import JobRecord, job_record
 
 Reply = TypeVar("Reply")
@@ -30,10 +30,11 @@ class Store:
         with translated():
             return call.parse(self._evaluate(call))
 
-    def run_many(self, many: Sequence[Call[Reply]]) -> list[Reply]:
-        """Sends calls together, which take effect in their order; answers their replies.
+    def run_each(self, many: Sequence[Call[Reply]]) -> list[Reply | ResponseError]:
+        """Sends calls of one script together, which take effect in their order; answers their
+        replies, and what went wrong with some of them.
 
-        Raises where any of them fails; the others may have taken effect.
+        Raises StoreUnavailable and StoreFull; the others may have taken effect.
         """
         with translated():
             pipeline: Any = self.redis.pipeline(transaction=False)
@@ -41,13 +42,15 @@ class Store:
                 pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
             replies = pipeline.execute(raise_on_error=False)
             if any(isinstance(reply, NoScriptError) for reply in replies):
-                # None before it took effect, as calls are only sent together for one script; one
-                # by one they are taught to Redis.
-                return [call.parse(self._evaluate(call)) for call in many]
-            for reply in replies:
-                if isinstance(reply, Exception):
+                # None of them took effect: Redis does not know their script, until the first.
+                replies = [self._answer(call) for call in many]
+            found: list[Reply | ResponseError] = []
+            for call, reply in zip(many, replies, strict=True):
+                if isinstance(reply, Exception) and fault(reply) is not None:
                     raise reply
-            return [call.parse(reply) for call, reply in zip(many, replies, strict=True)]
+                is_fault = isinstance(reply, ResponseError)
+                found.append(reply if is_fault else call.parse(reply))
+            return found
 
     def get(self, job_id: str) -> JobRecord | None:
         """The record of a job."""
@@ -97,6 +100,12 @@ class Store:
         """What about this Redis can lose an acknowledged job; empty where nothing can."""
         with translated():
             return unsafe(lambda name: self.redis.config_get(name))
+
+    def _answer(self, call: Call[Reply]) -> Any:
+        try:
+            return self._evaluate(call)
+        except ResponseError as error:
+            return error
 
     def _evaluate(self, call: Call[Reply]) -> Any:
         # Bytes as they are, so that no argument is ever encoded twice.

@@ -106,12 +106,12 @@ def test_a_paused_one_stays_paused(schedules: Schedules) -> None:
 def test_history_and_plan_of_what_is_unchanged_stay(schedules: Schedules, redis: Redis) -> None:
     """A deploy does not move a tick that is due."""
     apply(schedules, listed("same"))
-    redis.zadd(keys.TICKS, {"default:same": 1_795_000_000_000})
+    redis.zadd(keys.ticks("default"), {"same": 1_795_000_000_000})
     schedules.trigger("same")
 
     apply(schedules, listed("same"), "2")
 
-    assert redis.zscore(keys.TICKS, "default:same") == 1_795_000_000_000
+    assert redis.zscore(keys.ticks("default"), "same") == 1_795_000_000_000
     assert len(schedules.runs("same")) == 1
 
 

@@ -186,7 +186,7 @@ def test_a_change_of_its_own_fields_keeps_the_ticks_that_are_due(
 ) -> None:
     """They are fired after it; where the ticks change they start anew."""
     schedules.create(schedule(every=60))
-    redis.zadd(keys.TICKS, {"default:nightly": 60_000})
+    redis.zadd(keys.ticks("default"), {"nightly": 60_000})
 
     labelled = schedules.update(schedule(labels={"a": "1"}), "labels").schedule
     assert labelled.next_run_time.seconds == 60
@@ -284,7 +284,7 @@ def test_a_paused_schedule_has_no_next_tick_until_it_goes_on(
     assert not paused.HasField("next_run_time")
     assert schedules.pause(reason="more repairs").pause_reason == "more repairs"
     assert schedules.update(schedule(every=50)).schedule.state == PAUSED
-    assert redis.zscore(keys.TICKS, "default:nightly") is None
+    assert redis.zscore(keys.ticks("default"), "nightly") is None
     resumed = schedules.resume()
     assert (resumed.state, resumed.pause_reason) == (ACTIVE, "")
     assert timedelta() < resumed.next_run_time.ToDatetime(UTC) - now() <= timedelta(seconds=50)
@@ -295,7 +295,7 @@ def test_resuming_one_that_runs_skips_none_of_its_ticks(
 ) -> None:
     """What is due stays due, also where two resume it at once."""
     made = schedules.create(schedule(every=60)).schedule
-    redis.zadd(keys.TICKS, {"default:nightly": 60_000})
+    redis.zadd(keys.ticks("default"), {"nightly": 60_000})
 
     assert schedules.resume().next_run_time.seconds == 60
     worker.store.run(resume("default", "nightly", made.etag, 90_000))

@@ -197,7 +197,7 @@ def test_a_scheduler_that_was_killed_half_way_is_completed_by_the_next(
     changed = said(second, "schedules applied")["changed"]
     assert len(changed) == 900 - there  # type: ignore[arg-type]
     assert list(stored(planner)) == ids
-    assert planner.redis.zcard(keys.TICKS) == 900
+    assert planner.redis.zcard(keys.ticks(NAMESPACE)) == 900
 
 
 def test_rivals_never_mix_their_lists(stack: Stack, planner: Planner) -> None:

@@ -135,7 +135,7 @@ def test_what_cannot_fire_stops_no_other(stack: Stack, planner: Planner) -> None
     assert "spec.payload" in errors["vanished"]
     assert planner.record("fine").error == ""
     assert [planner.ran(name) for name in errors] == [[], [], []]
-    assert redis.zscore(keys.TICKS, f"{NAMESPACE}:other-kind") is None
+    assert redis.zscore(keys.ticks(NAMESPACE), "other-kind") is None
 
 
 def test_redis_may_go_away(stack: Stack, planner: Planner) -> None:

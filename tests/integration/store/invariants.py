@@ -27,7 +27,7 @@ _STAYS = (
     b"portaria:schedule",
     b"portaria:runs:",
     b"portaria:tick:",
-    b"portaria:ticks",
+    b"portaria:ticks:",
     b"portaria:alarm",
     b"rq:queues",
     b"rq:worker:",

@@ -110,7 +110,7 @@ def test_what_is_paused_or_removed_fires_nothing(nightly: Kernel, stop: Call[Cha
 
     assert nightly.store.run(step()).word == "gone"
     assert nightly.queued() == []
-    assert read_due(nightly.redis, most=9).ticks == []
+    assert read_due(nightly.redis, NS, most=9).ticks == []
 
 
 def test_a_resumed_schedule_goes_on_at_the_tick_that_is_given(nightly: Kernel) -> None:
@@ -208,11 +208,11 @@ def test_a_run_by_hand_leaves_the_plan_as_it_is(nightly: Kernel) -> None:
 
 def test_what_cannot_fire_says_so_until_it_does(nightly: Kernel) -> None:
     """Its tick stays due."""
-    assert nightly.store.run(fault(NS, ID, "zero", "no")) is Changed.STALE
-    nightly.store.run(fault(NS, ID, "one", "its job type is not known"))
+    assert nightly.store.run(fault(NS, ID, "zero", NOW, "no")) is Changed.STALE
+    nightly.store.run(fault(NS, ID, "one", NOW, "its job type is not known"))
 
     assert record(nightly).error == "its job type is not known"
-    assert [moment for _, moment in read_due(nightly.redis, most=9).ticks] == [NOW]
+    assert [moment for _, moment in read_due(nightly.redis, NS, most=9).ticks] == [NOW]
     nightly.store.run(step())
     assert record(nightly).error == ""
 
@@ -232,10 +232,10 @@ def test_the_plan_is_read_in_slices(kernel: Kernel) -> None:
     for schedule_id, next_ms in (("b", NEXT), ("a", NOW), ("c", far)):
         kernel.store.run(create(NS, schedule_id, made(next_ms=next_ms)))
 
-    due = read_due(kernel.redis, most=9)
+    due = read_due(kernel.redis, NS, most=9)
     assert due.ticks == [((NS, "a"), NOW), ((NS, "b"), NEXT)]
     assert due.next_ms == far
-    assert read_due(kernel.redis, most=1).ticks == [((NS, "a"), NOW)]
+    assert read_due(kernel.redis, NS, most=1).ticks == [((NS, "a"), NOW)]
 
 
 def test_a_full_redis_refuses_a_tick_whole(nightly: Kernel, redis: Redis) -> None:
@@ -267,7 +267,7 @@ def fire(kernel: Kernel) -> Call[Any]:
 
 def fire_and_remember_what_was_missed(kernel: Kernel) -> Call[Any]:
     kernel.store.run(create(NS, ID, made()))
-    kernel.store.run(fault(NS, ID, "one", "no"))
+    kernel.store.run(fault(NS, ID, "one", NOW, "no"))
     return step(passed=4, reason="MISSED")
 
 
@@ -373,7 +373,7 @@ def state(redis: Redis) -> tuple[Any, ...]:
     kept = {name: value for name, value in fields.items() if name not in (b"created", b"updated")}
     return (
         kept,
-        redis.zrange(keys.TICKS, 0, -1, withscores=True),
+        redis.zrange(keys.ticks(NS), 0, -1, withscores=True),
         redis.zrange(keys.schedules(NS), 0, -1),
         redis.xlen(keys.runs(NS, ID)),
     )

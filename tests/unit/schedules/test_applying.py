@@ -89,7 +89,7 @@ def ops(one: Applying, *records: ScheduleRecord, release: str = "2") -> list[str
 
 
 def _id(call: Any) -> str:
-    return str(call.arguments[2])
+    return str(call.arguments[1])
 
 
 def actions(one: Applying) -> dict[str, int]:
@@ -124,7 +124,7 @@ def test_what_is_written_follows_from_what_was_read(check: Check) -> None:
 
     (change,) = one.calls(Standing("2", NOW_MS, [there]))
 
-    assert change.arguments[3] == there.revision
+    assert change.arguments[2] == there.revision
     assert change.arguments[-2:] == ("default:team.schedules", "2")
 
 

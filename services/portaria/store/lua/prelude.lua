@@ -13,7 +13,7 @@
 -- portaria:paused             hash     queue -> JSON of the reason: nobody claims from it
 -- portaria:expiry             zset     id -> milliseconds, of jobs with a limit
 -- portaria:parked:{domain}:{type}   zset   id -> when it was parked: nobody here served its type
--- portaria:alarm              stream   one entry; schedulers sleep on it
+-- portaria:alarm              stream   a = id; the last 100; schedulers sleep on it
 -- portaria:types[:revision]   hash, string   descriptors of job types; see register.lua
 -- portaria:namespaces         set      those that ever had a job
 -- portaria:batch:{id}         hash     request, namespace, size, created; stage: open, whole,
@@ -108,15 +108,16 @@ local function wake(queue, count)
   end
 end
 
--- Ends the sleep of schedulers: something is due sooner than they know.
-local function alarm()
-  call('XADD', 'portaria:alarm', 'MAXLEN', 1, '*', 'a', '1')
+-- Ends the sleep of schedulers: something is due sooner than they know; `id` is of the schedule
+-- that changed, "" of none.
+local function alarm(id)
+  call('XADD', 'portaria:alarm', 'MAXLEN', 100, '*', 'a', id)
 end
 
 -- A job waits for its moment.
 local function await(id, due)
   call('ZADD', 'portaria:due', int(due), id)
-  if call('ZRANGE', 'portaria:due', 0, 0)[1] == id then alarm() end
+  if call('ZRANGE', 'portaria:due', 0, 0)[1] == id then alarm('') end
 end
 
 -- Where a job is found by what never changes of it.

@@ -1,12 +1,12 @@
 -- tick.lua: one tick of a schedule runs, or is passed over, and the schedule moves on to the next.
 --
--- KEYS[1] portaria:ticks                        zset   {namespace}:{id} -> ms of its next tick
+-- KEYS[1] portaria:ticks:{namespace}            zset   id -> ms of its next tick
 -- KEYS[2] portaria:schedule:{namespace}:{id}    hash   see schedule.lua
 -- KEYS[3] portaria:runs:{namespace}:{id}        stream the last 50: r = tick id fired-ms passed why
 -- KEYS[4] portaria:tick:{namespace}:{id}:{ms}   string "content-hash id": this tick's job; for a
 --                                                      run by hand the record of its request
 -- KEYS[5] rq:job:{id}  KEYS[6] rq:queue:{queue}  KEYS[7] portaria:unique:…: as for submit.lua
--- ARGV    1 {namespace}:{schedule}  2 its next tick as the caller saw it, "" for a run by hand
+-- ARGV    1 id of the schedule  2 its next tick as the caller saw it, "" for a run by hand
 --         3 revision of the definition that the caller read  4 the tick after this one ("": none)
 --         5 what to do while the last run is open: skip | allow  6 this tick ms
 --         7 how many before it were passed over with it  8 why, "-" for none
