@@ -19,6 +19,6 @@ def test_each_tick_is_fired_once_whatever_becomes_of_schedulers(tmp_path: Path) 
     verdict = prove(plan, tmp_path / "run")
 
     print(verdict)
-    assert (verdict.figures["killed (SIGKILL)"], len(verdict.checks)) == (6, 4)
+    assert (verdict.figures["killed (SIGKILL)"], len(verdict.checks)) == (6, 5)
     assert int(verdict.figures["ticks fired"]) >= 250
     assert not verdict.violations, f"seed {SEED}: {verdict.faults}"

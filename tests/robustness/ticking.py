@@ -19,18 +19,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
+
+from redis import Redis
 
 from acme_jobs.lab.v1.lab_pb2 import Noop
-from portaria.core.clock import to_milliseconds
+from portaria.client import Client
 from portaria.up.redis_server import Durability, RedisServer
-from portaria.v1.schedules_service_pb2 import CATCH_UP_ALL, OVERLAP_POLICY_ALLOW
 from robustness.evidence import Check
 from robustness.verdict import Verdict
 from stack import Process, Stack, eventually
-from stack.schedules import Planner, Ran
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 SHORTEST_FREEZE, LONGEST_FREEZE = 15.5, 20.0
@@ -128,20 +129,21 @@ def prove(plan: Plan, folder: Path) -> Verdict:
         server = RedisServer(folder / "redis", durability=Durability.ALWAYS)
         stack = Stack(exits.enter_context(server), folder)
         exits.callback(stack.close)
-        planner = Planner(stack)
-        exits.callback(planner.close)
+        stack.door()
+        redis = exits.enter_context(Redis.from_url(server.url, decode_responses=True))
         nemesis = Nemesis(stack, plan)
         for _ in range(plan.schedulers):
             nemesis.start()
         stack.worker("lab")
         for process in nemesis.alive:
             process.wait_for("scheduler ready")
-        firsts = {each: _create(planner, each) for each in _ids(plan)}
+        firsts = {each: _create(stack.client, each) for each in _ids(plan)}
         nemesis.rage()
-        end = planner.now()
-        eventually(lambda: not planner.is_behind(end), _REST, because="ticks are left that are due")
+        end = _now(redis)
+        due = ("portaria:ticks:default", "-inf", to_milliseconds(end))
+        eventually(lambda: not redis.zcount(*due), _REST, because="ticks are left that are due")
         nemesis.rest()
-        return _judge(plan, nemesis, planner, firsts, end)
+        return _judge(plan, nemesis, redis, stack.client, firsts, end)
 
 
 def _ids(plan: Plan) -> list[str]:
@@ -152,32 +154,69 @@ def _every(schedule_id: str) -> timedelta:
     return timedelta(seconds=int(schedule_id[6]))
 
 
-def _create(planner: Planner, schedule_id: str) -> datetime:
-    return planner.create(
+def _create(client: Client, schedule_id: str) -> datetime:
+    made = client.schedules.create(
         schedule_id,
         Noop(),
         every=_every(schedule_id),
-        overlap=OVERLAP_POLICY_ALLOW,
-        catch_up=CATCH_UP_ALL,
+        overlap="allow",
+        catch_up="all",
         max_catch_up=1000,
     )
+    return made.next_run_time.ToDatetime(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One job of a schedule, as its keys tell."""
+
+    tick_ms: int
+    job_id: str
+    created_ms: int
+
+    @property
+    def late_ms(self) -> int:
+        """From its tick until it was written."""
+        return self.created_ms - self.tick_ms
+
+
+def _ran(redis: Redis, schedule_id: str) -> list[Ran]:
+    """Every tick that became a job: from the record of each tick."""
+    found = []
+    for name in redis.scan_iter(f"portaria:tick:default:{schedule_id}:*", count=10_000):
+        job_id = str(redis.get(name)).split(" ")[1]
+        created = redis.hget(f"rq:job:{job_id}", "created")
+        found.append(Ran(int(name.rpartition(":")[2]), job_id, int(str(created or 0))))
+    return found
+
+
+def _now(redis: Redis) -> datetime:
+    seconds, micros = redis.time()
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
 
 
 def _judge(
-    plan: Plan, nemesis: Nemesis, planner: Planner, firsts: dict[str, datetime], end: datetime
+    plan: Plan,
+    nemesis: Nemesis,
+    redis: Redis,
+    client: Client,
+    firsts: dict[str, datetime],
+    end: datetime,
 ) -> Verdict:
     missed: list[str] = []
     doubled: list[str] = []
     early: list[str] = []
     foreign: list[str] = []
+    miscounted: list[str] = []
     late: list[int] = []
     for schedule_id, first in firsts.items():
-        ran = planner.ran(schedule_id)
+        ran = _ran(redis, schedule_id)
         wanted = set(_multiples(first, end, _every(schedule_id)))
         found = Counter(each.tick_ms for each in ran if each.tick_ms <= to_milliseconds(end))
         missed += [f"{schedule_id} at {tick}" for tick in sorted(wanted - found.keys())]
         foreign += [f"{schedule_id} at {tick}" for tick in sorted(found.keys() - wanted)]
-        doubled += _doubled(schedule_id, planner, ran)
+        doubled += _doubled(schedule_id, redis, ran)
+        miscounted += _miscounted(client, schedule_id, ran)
         early += [f"{schedule_id} at {each.tick_ms}" for each in ran if each.late_ms < 0]
         late += [each.late_ms for each in ran]
     cuts = statistics.quantiles(late, n=100)
@@ -197,16 +236,34 @@ def _judge(
         Check("ticks: none fired twice", doubled),
         Check("ticks: none before its time", early),
         Check("ticks: none that is no tick", foreign),
+        Check("schedules: counts and history say what ran", miscounted),
     ]
     return Verdict(plan.seed, figures, checks)
 
 
-def _doubled(schedule_id: str, planner: Planner, ran: list[Ran]) -> Iterator[str]:
+def _miscounted(client: Client, schedule_id: str, ran: list[Ran]) -> Iterator[str]:
+    """A step that two schedulers took would count twice, or stand in the history twice."""
+    schedule = client.schedules.get(schedule_id)
+    if (schedule.run_count, schedule.skipped_count) != (len(ran), 0):
+        counts = f"{schedule.run_count} runs and {schedule.skipped_count} skipped"
+        yield f"{schedule_id}: counts {counts}, {len(ran)} ran"
+    told = [run.tick.ToMilliseconds() for run in client.schedules.runs(schedule_id)]
+    if told != sorted((each.tick_ms for each in ran), reverse=True)[: len(told)]:
+        yield f"{schedule_id}: its history is not what ran"
+
+
+def _doubled(schedule_id: str, redis: Redis, ran: list[Ran]) -> Iterator[str]:
     """Jobs of the schedule that are not the one job of a tick."""
     known = Counter(each.job_id for each in ran)
-    for job_id in planner.jobs(schedule_id):
+    indexed: Any = redis.zrange(f"portaria:index:default:schedule:{schedule_id}", 0, -1)
+    for job_id in indexed:
         if known[job_id] != 1:
             yield f"{schedule_id}: job {job_id} is that of {known[job_id]} ticks"
+
+
+def to_milliseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return round(moment.timestamp() * 1000)
 
 
 def _multiples(first: datetime, end: datetime, every: timedelta) -> Iterator[int]:

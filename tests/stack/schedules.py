@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from redis import Redis
 
 from portaria.admission.rules import Rules
 from portaria.core.clock import from_milliseconds, to_milliseconds
-from portaria.core.seal import load_key_ring
+from portaria.core.seal import KeyRing, load_key_ring
 from portaria.intake.admission import Admission
 from portaria.intake.catalogue import Catalogue
 from portaria.jobs.discovery import load_files
@@ -19,7 +19,7 @@ from portaria.schedules.checking import Checker
 from portaria.schedules.definitions import Definitions
 from portaria.store import Store, keys
 from portaria.store.schedule_records import ScheduleRecord, read_schedules
-from portaria.store.schedules import Changed, create
+from portaria.store.schedules import Changed, Definition, create
 from portaria.v1.schedules_service_pb2 import Schedule
 from stack.stack import Stack
 
@@ -43,15 +43,17 @@ class Ran:
 class Planner:
     """Makes schedules in a stack's Redis, sealed with its key."""
 
-    def __init__(self, stack: Stack, *, jobs: str = "acme_jobs") -> None:
+    def __init__(
+        self, stack: Stack, *, jobs: str = "acme_jobs", keys_of: KeyRing | None = None
+    ) -> None:
         self.redis = Redis.from_url(stack.redis_server.url)
         self._store = Store(self.redis)
-        ring = load_key_ring(stack.data_dir / "signing.key")
+        ring = keys_of or load_key_ring(stack.data_dir / "signing.key")
         catalogue = Catalogue(load_files((jobs,)))
         catalogue.learn({})
         rules = Rules()
-        admission = Admission(catalogue=catalogue, rules=rules, keys=ring, namespace=NAMESPACE)
-        self.checker = Checker(admission, rules)
+        self.admission = Admission(catalogue=catalogue, rules=rules, keys=ring, namespace=NAMESPACE)
+        self.checker = Checker(self.admission, rules)
         self.definitions = Definitions(ring, NAMESPACE)
 
     def now(self) -> datetime:
@@ -63,22 +65,30 @@ class Planner:
         self, schedule_id: str, payload: Message, *, first: datetime | None = None, **given: Any
     ) -> datetime:
         """Makes one; answers its first tick, which is the next one unless it is given."""
+        definition = self.definition(schedule_id, payload, **given)
+        if first is not None:
+            definition = replace(definition, next_ms=to_milliseconds(first))
+        assert self._store.run(create(NAMESPACE, schedule_id, definition)) is Changed.OK
+        return from_milliseconds(definition.next_ms)
+
+    def definition(self, schedule_id: str, payload: Message, **given: Any) -> Definition:
+        """What is written of one."""
         every = given.pop("every", None)
+        jitter = given.pop("jitter_seconds", 0)
         schedule = Schedule(schedule_id=schedule_id, **given)
         if every is not None:
             schedule.interval.FromTimedelta(every)
+        if jitter:
+            schedule.jitter.FromSeconds(jitter)
         schedule.spec.payload.Pack(payload)
         checked = self.checker.check(schedule)
-        first = first or checked.recurrence.next_after(self.now())
-        assert first is not None
-        definition = self.definitions.write(
+        following = checked.recurrence.next_after(self.now())
+        return self.definitions.write(
             checked.schedule,
             content_hash=checked.content_hash,
             created_by="ana",
-            next_ms=to_milliseconds(first),
+            next_ms=to_milliseconds(following) if following else 0,
         )
-        assert self._store.run(create(NAMESPACE, schedule_id, definition)) is Changed.OK
-        return first
 
     def rewind(self, schedule_id: str, tick: datetime) -> None:
         """As though no scheduler had run since: this tick is the next one."""

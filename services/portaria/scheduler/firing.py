@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from portaria.logs import logger
 from portaria.schedules.catching_up import catch_up
 from portaria.schedules.checking import recurrence_of
 from portaria.schedules.definitions import Definitions
+from portaria.schedules.jitter import jitter_ms
 from portaria.store import Store, Submission
 from portaria.store.calls import Call
 from portaria.store.schedule_records import Name, ScheduleRecord, read_due, read_schedules
@@ -91,6 +91,11 @@ class Firing:
         self._resting: dict[Name, float] = {}
         self._random = Random()
         self._log = logger()
+
+    @property
+    def known(self) -> set[Name]:
+        """The schedules whose definitions are kept open."""
+        return set(self._known)
 
     def wake(self, changed: Iterable[str] | None) -> None:
         """These schedules changed, or any (None): what could not fire is looked at again."""
@@ -259,15 +264,5 @@ class Firing:
             caller=known.created_by,
             schedule_id=record.schedule_id,
         )
-        late_ms = _jitter_ms(known.schedule, tick_ms)
+        late_ms = jitter_ms(known.schedule, tick_ms)
         return replace(submission, run_at_ms=tick_ms + late_ms) if late_ms else submission
-
-
-def _jitter_ms(schedule: Schedule, tick_ms: int) -> int:
-    """The same for every scheduler, another one for every tick."""
-    widest = schedule.jitter.ToMilliseconds()
-    if widest <= 0:
-        return 0
-    word = f"{schedule.schedule_id} {tick_ms}".encode()
-    draw = int.from_bytes(hashlib.blake2b(word, digest_size=8).digest(), "big")
-    return draw % (widest + 1)

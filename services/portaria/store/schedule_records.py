@@ -80,10 +80,19 @@ def read_due(redis: Redis, namespace: str, *, most: int) -> Due:
         pipeline.time()
         pipeline.zrange(keys.ticks(namespace), 0, most, withscores=True)
         (seconds, micros), plan = pipeline.execute()
+        names = [_text(packed) for packed, _ in plan]
+        strange = [packed for packed, _ in plan if _text(packed) is None]
+        if strange:
+            # No schedule is called so, and it would stand in the way of others.
+            redis.zrem(keys.ticks(namespace), *strange)
     now_ms = seconds * 1000 + micros // 1000
-    ticks = [((namespace, _text(packed)), _moment(score)) for packed, score in plan]
+    ticks = [
+        ((namespace, name), _moment(score))
+        for name, (_, score) in zip(names, plan, strict=True)
+        if name is not None
+    ]
     due = [each for each in ticks[:most] if each[1] <= now_ms]
-    return Due(now_ms, due, ticks[len(due)][1] if len(due) < len(ticks) else 0)
+    return Due(now_ms, due, next((moment for _, moment in ticks if moment > now_ms), 0))
 
 
 def read_schedules(redis: Redis, names: Sequence[Name]) -> list[ScheduleRecord | None]:
@@ -144,9 +153,11 @@ def _usable(reply: Any) -> Any:
     return reply
 
 
-def _text(packed: bytes) -> str:
-    # So that what is no text of ours is found again, and can be taken away.
-    return packed.decode(errors="surrogateescape")
+def _text(packed: bytes) -> str | None:
+    try:
+        return packed.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _moment(score: float) -> int:
