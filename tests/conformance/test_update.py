@@ -33,6 +33,9 @@ def test_a_queued_job_moves_to_another_priority(kernel: Kernel) -> None:
         State.PENDING, HIGH, HIGH,
     )  # fmt: skip
     assert (record.tag.type, record.tag.namespace) == (NOOP, "default")
+    event = kernel.events("j1")[-1]
+    assert (event.state, event.previous, event.tag.queue) == ("PENDING", "PENDING", HIGH)
+    assert event.entry_id == record.cursor
     assert (kernel.queued(HIGH), kernel.queued()) == (["j0", "j1"], ["j1"])
     assert (kernel.depth(HIGH), kernel.depth(), kernel.tokens(HIGH)) == (2, 0, 1)
     assert [kernel.claim().job_id for _ in range(2)] == ["j0", "j1"]
@@ -108,7 +111,13 @@ def test_what_waits_for_its_moment_moves(
     assert kernel.redis.zscore(keys.DUE, "j1") == record.due_ms
     assert kernel.members(f"rq:scheduled:{there}") == ["j1"]
     assert kernel.redis.zcard(f"rq:scheduled:{QUEUE}") == (0 if queue else 1)
-    assert kernel.told("j1") == told
+    moved = bool(queue) or run_at_ms >= 0
+    assert kernel.told("j1") == told + [state] * moved
+    event = kernel.events("j1")[-1]
+    assert event.entry_id == record.cursor
+    assert not moved or (event.previous, event.next_ms, event.tag.queue) == (
+        state, record.due_ms, there,
+    )  # fmt: skip
     kernel.make_due("j1")
     kernel.promote()
     assert (kernel.claim().queue, kernel.members(f"rq:scheduled:{there}")) == (there, [])
@@ -122,6 +131,7 @@ def test_a_parked_job_moves(kernel: Kernel) -> None:
     assert kernel.update("j1", queue=HIGH) == OK
 
     assert (kernel.queued(HIGH), kernel.depth(HIGH), kernel.depth()) == ([], 0, 0)
+    assert kernel.events("j1")[-1].tag.queue == HIGH
     assert kernel.unpark(NOOP) == 1
     assert kernel.claim().queue == HIGH
 
@@ -163,6 +173,7 @@ def test_an_update_sent_twice_moves_once(kernel: Kernel, given: dict[str, str]) 
     queue = given.get("queue", QUEUE)
     assert kernel.depth(queue) == ("run_at_ms" not in given)
     assert kernel.told("j1").count("SCHEDULED") == ("run_at_ms" in given)
+    assert len(kernel.told("j1")) == 2
     if "run_at_ms" in given:
         kernel.make_due("j1")
         kernel.promote()

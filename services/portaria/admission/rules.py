@@ -12,6 +12,7 @@ from protovalidate import CompilationError, EvaluationError, Validator
 from portaria.admission.names import shown_key
 from portaria.admission.times import Times
 from portaria.core.errors import ConfigurationError, InvalidRequest, Violation
+from portaria.core.states import PRIORITIES
 
 _LONGEST_TEXT = 300
 
@@ -38,6 +39,8 @@ _REASONS = {
 }
 _RANGES = ("lt", "lte", "gt", "gte", "gt_lt", "gte_lt", "gt_lte", "gte_lte", "lt_now", "gt_now",
            "within", "const", "in")  # fmt: skip
+
+_A_QUEUE_S_END = f":({'|'.join(PRIORITIES)})$"
 
 
 class Rules:
@@ -115,6 +118,8 @@ def _describe(rule_id: str, message: str, value: object) -> str:
             return "is not a UUID"
         case "string.min_len" if value == 1:
             return "is required"
+        case "string.pattern" if str(value).endswith(_A_QUEUE_S_END):
+            return "is no queue: expected DOMAIN:PRIORITY, e.g. mail:high"
         case "string.pattern":
             return f"does not match {value}"
         case "enum.defined_only":

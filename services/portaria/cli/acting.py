@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from portaria.cli.exits import EXIT_CODES_HELP, Exit
-from portaria.cli.operating import output_option
+from portaria.cli.operating import confirm, output_option
 from portaria.cli.parameters import Duration, labels_of
-from portaria.core.states import PRIORITIES, State
+from portaria.core.states import PRIORITIES, TERMINAL, State
 
 if TYPE_CHECKING:
     from portaria.client import Client, Retried
@@ -39,10 +39,12 @@ class Selected:
     older_than: timedelta | None
     newer_than: timedelta | None
 
-    def selection(self, settings: "Settings") -> "Selection":
-        """As the client takes it."""
+    def selection(self, settings: "Settings", client: "Client") -> "Selection":
+        """As the client takes it, which is asked for types that are not known here."""
+        from portaria.cli.connecting import full_type_name
+
         found: Selection = {
-            "types": [full_type_name(each, settings) for each in self.types],
+            "types": [full_type_name(each, settings, client) for each in self.types],
             "domains": self.domains,
             "queues": self.queues,
             "states": self.states,
@@ -119,7 +121,8 @@ def cancel(reason: str, force: bool, yes: bool, output: str, **given: Any) -> in
     def deed(client: "Client", ids: Sequence[str], selection: "Selection") -> int:
         return client.cancel(*ids, reason=reason, force=force, **selection)
 
-    return _count(Selected(**given), "cancel", "cancelled", deed, yes=yes, output=output)
+    verb = Verb("cancel", "cancelled", "being killed" if force else "asked to end", force=force)
+    return _count(Selected(**given), verb, deed, yes=yes, output=output)
 
 
 @click.command(epilog=EXIT_CODES_HELP)
@@ -132,7 +135,7 @@ def delete(yes: bool, output: str, **given: Any) -> int:
     def deed(client: "Client", ids: Sequence[str], selection: "Selection") -> int:
         return client.delete(*ids, **selection)
 
-    return _count(Selected(**given), "delete", "deleted", deed, yes=yes, output=output)
+    return _count(Selected(**given), Verb("delete", "deleted"), deed, yes=yes, output=output)
 
 
 @click.command(epilog=EXIT_CODES_HELP)
@@ -158,7 +161,10 @@ def retry(
     _confirm(said, "retry", yes=yes)
     with open_client(settings) as client, telling("cannot retry"):
         results = client.retry(
-            *said.job_ids, priority=priority, request_id=request_id, **said.selection(settings)
+            *said.job_ids,
+            priority=priority,
+            request_id=request_id,
+            **said.selection(settings, client),
         )
     if output == "json":
         click.echo(json_text([_retried_dict(each) for each in results]))
@@ -208,10 +214,39 @@ def update(
     return Exit.OK
 
 
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """What is done to jobs, in words."""
+
+    name: str
+    done: str
+    begun: str = ""
+    """Of jobs that run, where it is not done at once."""
+    force: bool = False
+
+    def sum(self, count: int, before: Mapping[str, str], after: Mapping[str, str]) -> str:
+        """To how many of the jobs that were named it was done; `count` is the door's word."""
+        asking = [each for each in before if before[each] == State.CANCELLING]
+        asked = [each for each in after if after[each] == State.CANCELLING and each not in asking]
+        begun = len(asked) + len(asking) * self.force
+        kinds = [(max(0, count - len(asked)), self.done), (begun, self.begun)]
+        (first, word), *others = [each for each in kinds if each[0]] or kinds[:1]
+        of = f" of {len(before)}" if first + sum(each for each, _ in others) < len(before) else ""
+        jobs = "job" if first == 1 and not of else "jobs"
+        return ", ".join([f"{first:,}{of} {jobs} {word}", *(f"{n:,} {what}" for n, what in others)])
+
+    def why_not(self, state: str) -> str:
+        """Of a named job that was in this state; empty where it was done to it."""
+        if self.name == "delete":
+            return "" if state in TERMINAL else f"is {state}: only what is done is deleted"
+        if state == State.CANCELLING and not self.force:
+            return "was asked to end before; --force kills it"
+        return f"is {state}" if state in TERMINAL else ""
+
+
 def _count(
     said: Selected,
-    verb: str,
-    done: str,
+    verb: Verb,
     deed: "Callable[[Client, Sequence[str], Selection], int]",
     *,
     yes: bool,
@@ -219,37 +254,45 @@ def _count(
 ) -> int:
     from portaria.cli.connecting import open_client, telling
     from portaria.cli.json_text import json_text
+    from portaria.core.errors import NotFound
     from portaria.settings import load_settings
 
     settings = load_settings()
-    _confirm(said, verb, yes=yes)
-    with open_client(settings) as client, telling(f"cannot {verb}"):
-        count = deed(client, said.job_ids, said.selection(settings))
-        others = set(said.job_ids) if count < len(set(said.job_ids)) else set()
-        missing = _missing(client, sorted(others)[:_MOST_EXPLAINED]) if verb == "cancel" else []
+    _confirm(said, verb.name, yes=yes)
+    named = list(dict.fromkeys(each.lower() for each in said.job_ids))
+    with open_client(settings) as client, telling(f"cannot {verb.name}"):
+        before = dict.fromkeys(named, "") | _states(client, named)
+        count = deed(client, said.job_ids, said.selection(settings, client))
+        after = _states(client, named) if verb.begun else {}
     if output == "json":
-        click.echo(json_text({done: count}))
+        click.echo(json_text({verb.done: count}))
+    elif named:
+        click.echo(verb.sum(count, before, after))
     else:
-        of = f" of {len(set(said.job_ids))}" if others else ""
-        click.echo(f"{count:,}{of} {'job' if count == 1 and not of else 'jobs'} {done}")
-    for line in missing:
-        click.echo(line, err=True)
-    return Exit.INVALID if missing else Exit.OK
+        or_begun = f" or {verb.begun}" if verb.begun else ""
+        click.echo(f"{count:,} {'job' if count == 1 else 'jobs'} {verb.done}{or_begun}")
+    whys = [
+        (each, verb.why_not(state) if state else NotFound().message)
+        for each, state in before.items()
+    ]
+    for each, why in [each for each in whys if each[1]][:_MOST_EXPLAINED]:
+        click.echo(f"{each}: {why}", err=True)
+    return Exit.OK if all(before.values()) else Exit.INVALID
 
 
-def _missing(client: "Client", job_ids: Sequence[str]) -> list[str]:
-    """Of ids that may have been mistyped."""
-    from portaria.core.errors import NotFound
+def _states(client: "Client", job_ids: Sequence[str]) -> dict[str, str]:
+    """Of those that are there."""
+    from portaria.client.states import state_name
 
-    found = client.get_many(job_ids)
-    return [f"{each}: {NotFound().message}" for each in job_ids if each.lower() not in found]
+    found = client.get_many(job_ids) if job_ids else {}
+    return {job_id: state_name(job.state) for job_id, job in found.items()}
 
 
 def _confirm(said: Selected, verb: str, *, yes: bool) -> None:
     if said.is_empty:
         raise click.UsageError("name jobs: by ID, or by --type, --state, --label and so on")
     if not yes and not said.job_ids:
-        click.confirm(f"{verb} every job that these options select?", abort=True, err=True)
+        confirm(f"{verb} every job that these options select?")
 
 
 def _retried_dict(each: "Retried") -> dict[str, str]:
@@ -257,16 +300,3 @@ def _retried_dict(each: "Retried") -> dict[str, str]:
     if each.error is None:
         return {**row, "new_job_id": each.new_job_id}
     return {**row, "reason": each.error.reason, "message": each.error.message}
-
-
-def full_type_name(name: str, settings: "Settings") -> str:
-    """Of a type that is known here; a full name of any other stands for itself."""
-    from portaria.cli.connecting import job_types
-    from portaria.cli.exits import Refused
-
-    try:
-        return job_types(settings).find(name).name
-    except LookupError as error:
-        if name.count(".") > 1:
-            return name
-        raise Refused(str(error.args[0]), Exit.INVALID) from None

@@ -10,7 +10,7 @@ from portaria.cli.exits import Exit, Refused, exit_of
 from portaria.cli.violations import table
 from portaria.client import Client, DoorUnavailable, RequestIdReused
 from portaria.core.errors import ConfigurationError, InvalidRequest, PortariaError
-from portaria.core.job_type import JobTypes
+from portaria.core.job_type import JobType, JobTypes, full_name
 from portaria.jobs.discovery import load_job_types
 from portaria.settings import Settings
 
@@ -35,6 +35,34 @@ def load_types_to_show(settings: Settings) -> None:
 def job_types(settings: Settings) -> JobTypes:
     """The job types of PORTARIA_JOBS. Raises ConfigurationError."""
     return load_job_types(settings.jobs)
+
+
+def payload_type(name: str, settings: Settings) -> JobType:
+    """The job type that a person means, to make a payload of. Raises Refused."""
+    try:
+        return job_types(settings).find(name)
+    except LookupError as error:
+        why = "not in PORTARIA_JOBS: the payload is made here, whatever the door serves"
+        text = f"{error.args[0]}\n  {why}"
+        raise Refused(text, Exit.INVALID) from None
+
+
+def full_type_name(name: str, settings: Settings, client: Client) -> str:
+    """Of a type that is known here or to the door; a full name of any other stands for itself.
+
+    Raises Refused, and the door's errors.
+    """
+    known = {each.name: each.domain for each in job_types(settings).all()}
+    try:
+        return full_name(name, known)
+    except LookupError:
+        if name.count(".") > 1:
+            return name
+    known.update((each.type, each.domain) for each in client.job_types())
+    try:
+        return full_name(name, known)
+    except LookupError as error:
+        raise Refused(str(error.args[0]), Exit.INVALID) from None
 
 
 @contextmanager

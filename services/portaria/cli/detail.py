@@ -14,6 +14,7 @@ from portaria.cli.rows import due_at, failure_words, moment, one_line
 from portaria.cli.wording import length, local_time
 from portaria.client.states import state_name
 from portaria.core.clock import Clock, SystemClock
+from portaria.core.states import State
 from portaria.v1.job_pb2 import Attempt, Job, PendingReason
 
 # Why a pending job waits, where that is more than its turn.
@@ -128,14 +129,16 @@ def _counts(job: Job) -> str:
 def _attempts(job: Job) -> Table:
     table = Table.grid(padding=(0, 2))
     for each in job.attempts:
-        table.add_row(*_attempt(each))
+        table.add_row(*_attempt(each, state_name(job.state)))
     return table
 
 
-def _attempt(each: Attempt) -> tuple[str, ...]:
+def _attempt(each: Attempt, state: str) -> tuple[str, ...]:
     begun, ended = moment(each.start_time), moment(each.end_time)
     took = length(ended - begun) if begun and ended else ""
-    outcome = failure_words(each.failure) or ("ok" if ended else "running")
+    # Every other end leaves a failure; where it does not, the job's own is the truth.
+    end = "ok" if state == State.SUCCEEDED else state
+    outcome = failure_words(each.failure) or (end if ended else "running")
     return f"  {each.number}", local_time(begun), took, outcome
 
 

@@ -5,6 +5,7 @@ import click
 from portaria.cli.acting import cancel, delete, retry, update
 from portaria.cli.exits import EXIT_CODES_HELP, Exit
 from portaria.cli.listing import list_jobs
+from portaria.cli.operating import output_option
 
 
 @click.group(no_args_is_help=True)
@@ -15,7 +16,7 @@ def jobs() -> None:
 @jobs.command(epilog=EXIT_CODES_HELP)
 @click.argument("job_id", metavar="ID")
 @click.option("--full", is_flag=True, help="With payload, attempts and tracebacks.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option
 def get(job_id: str, full: bool, output: str) -> int:
     """Shows one job. In text, fields that are marked sensitive stay hidden."""
     from portaria.cli.connecting import load_types_to_show, open_client, telling

@@ -18,6 +18,7 @@ from portaria.client import Client, InvalidRequest, PortariaError
 from portaria.client.requests import submit_request
 from portaria.v1.job_pb2 import SubmitOptions
 
+_MOST_WORKFLOWS = 10
 _NUMBERED = re.compile(r"^specs\[\d+\]\.")
 
 
@@ -31,6 +32,8 @@ class Lines:
     as_json: bool
     taken: int = 0
     refused: int = 0
+    _workflows: dict[str, None] = field(default_factory=dict)
+    """In order, each once."""
     _waiting: deque[tuple[int, Message]] = field(default_factory=deque)
     """Number of the line and payload of each job whose answer has not come, in order."""
 
@@ -46,13 +49,23 @@ class Lines:
                 for handle in handles:
                     line, _ = self._waiting.popleft()
                     self.taken += 1
+                    self._workflows[handle.workflow_id] = None
                     answer = {"line": line, "job_id": handle.id, "workflow_id": handle.workflow_id}
                     click.echo(json.dumps(answer) if self.as_json else handle.id)
         finally:
             bad = f", {self.refused} refused" if self.refused else ""
             jobs = "job" if self.taken == 1 else "jobs"
             click.echo(f"{self.taken} {jobs} handed in{bad}", err=True)
+            if not self.as_json:
+                self._tell_workflows()
         return Exit.INVALID if self.refused else Exit.OK
+
+    def _tell_workflows(self) -> None:
+        """How to follow what was handed in."""
+        for workflow_id in list(self._workflows)[:_MOST_WORKFLOWS]:
+            click.echo(f"  portaria watch --workflow {workflow_id}", err=True)
+        if (more := len(self._workflows) - _MOST_WORKFLOWS) > 0:
+            click.echo(f"  and {more} more: --output json has the workflow of each job", err=True)
 
     def _jobs(self) -> Iterator[tuple[Message, SubmitOptions]]:
         for number, text in self._texts():

@@ -27,9 +27,8 @@ def list_jobs(limit: int, oldest_first: bool, output: str, **given: Any) -> int:
     settings = load_settings()
     load_types_to_show(settings)
     said = Selected(job_ids=(), **given)
-    selection = said.selection(settings)
     with open_client(settings) as client, telling("cannot list jobs"):
-        found = client.list(oldest_first=oldest_first, **selection)
+        found = client.list(oldest_first=oldest_first, **said.selection(settings, client))
         if output == "json":
             for job in islice(found, limit):
                 click.echo(json.dumps(message_dict(job), ensure_ascii=False))

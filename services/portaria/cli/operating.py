@@ -1,5 +1,6 @@
 """portaria queues, workers, pause, resume and purge."""
 
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -11,6 +12,8 @@ from portaria.cli.parameters import Duration
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
+_NOBODY = "there is nobody to ask: give --yes"
+
 
 def output_option(command: Function) -> Function:
     """--output text|json, and --json for short."""
@@ -18,6 +21,24 @@ def output_option(command: Function) -> Function:
     long = click.option("--output", type=choice, default="text", show_default=True)
     short = click.option("--json", "output", flag_value="json", help="As --output json.")
     return short(long(command))
+
+
+def confirm(question: str) -> None:
+    """Asks a person; ends the command unless the answer is yes, in words where nobody can be asked.
+
+    An answer may be piped in.
+    """
+    if sys.stdin is None:
+        raise click.UsageError(_NOBODY)
+    try:
+        is_meant = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)  # what follows is no answer
+        raise click.UsageError(_NOBODY) from None
+    if not is_meant:
+        raise click.Abort
 
 
 def domain_option(command: Function) -> Function:
@@ -103,7 +124,7 @@ def purge(
 
     deed = f"forget the failed jobs of {queue}" if dead_letter else f"cancel what waits in {queue}"
     if not yes:
-        click.confirm(f"{deed}? there is no way back", abort=True, err=True)
+        confirm(f"{deed}? there is no way back")
     with open_client(load_settings()) as client, telling(f"cannot purge {queue}"):
         purged = client.purge(queue, dead_letter=dead_letter, older_than=older_than)
     if output == "json":

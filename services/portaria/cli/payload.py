@@ -41,10 +41,12 @@ def message_from_json(kind: type[Message], text: str) -> Message:
 def _load(text: str) -> Any:
     if not text.strip():
         raise InvalidRequest([_fault("", "is empty")])
+    text = text.rstrip("\r\n")
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
+        line = f"line {error.lineno}, " if "\n" in text else ""
+        where = f"{line}column {error.colno}"
         raise InvalidRequest([_fault("", f"not JSON: {error.msg} at {where}")]) from None
     except RecursionError:
         raise InvalidRequest([_fault("", "not JSON: nested too deeply")]) from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from portaria.cli.exits import EXIT_CODES_HELP, Exit, Refused
-from portaria.cli.operating import domain_option, output_option
+from portaria.cli.operating import confirm, domain_option, output_option
 from portaria.cli.parameters import Duration, Moment, in_zone, labels_of
 from portaria.cli.schedules_apply import apply
 from portaria.core.states import PRIORITIES
@@ -310,7 +310,7 @@ def create(**given: Any) -> int:
       --cron "0 2 * * *" --zone Africa/Luanda \\
       --json '{"to": "ana@example.com", "template": "digest"}'
     """
-    from portaria.cli.connecting import job_types, open_client, telling
+    from portaria.cli.connecting import open_client, payload_type, telling
     from portaria.cli.json_text import json_text, message_dict
     from portaria.cli.payload import message_from_json
     from portaria.cli.submit import payload_text
@@ -320,10 +320,7 @@ def create(**given: Any) -> int:
     if bool(said.cron is not None) == bool(said.every is not None):
         raise click.UsageError("give one of --cron and --every")
     settings = load_settings()
-    try:
-        job_type = job_types(settings).find(said.job_type)
-    except LookupError as error:
-        raise Refused(str(error.args[0]), Exit.INVALID) from None
+    job_type = payload_type(said.job_type, settings)
     what = f"cannot create {said.schedule_id}"
     with telling(what):
         payload = message_from_json(job_type.message, payload_text(said.text, said.file, job_type))
@@ -360,7 +357,7 @@ def delete(schedule_id: str, yes: bool, output: str) -> int:
     from portaria.settings import load_settings
 
     if not yes:
-        click.confirm(f"delete the schedule {schedule_id}?", abort=True, err=True)
+        confirm(f"delete the schedule {schedule_id}?")
     with open_client(load_settings()) as client, telling(f"cannot delete {schedule_id}"):
         client.schedules.delete(schedule_id)
     click.echo(

@@ -82,16 +82,12 @@ def submit(**given: Any) -> int:
 
 
 def _submit(said: Submission) -> int:
-    from portaria.cli.connecting import job_types, open_client, telling
-    from portaria.cli.exits import Refused
+    from portaria.cli.connecting import open_client, payload_type, telling
     from portaria.cli.payload import message_from_json
     from portaria.settings import load_settings
 
     settings = load_settings()
-    try:
-        job_type = job_types(settings).find(said.job_type)
-    except LookupError as error:
-        raise Refused(str(error.args[0]), Exit.INVALID) from None
+    job_type = payload_type(said.job_type, settings)
     what = f"cannot submit {job_type.short_name}"
     if said.lines:
         return _submit_lines(settings, job_type, said, what)

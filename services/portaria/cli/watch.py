@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import click
 
-from portaria.cli.acting import full_type_name, lasting_options
+from portaria.cli.acting import lasting_options
 from portaria.cli.exits import EXIT_CODES_HELP, Exit
+from portaria.cli.operating import output_option
 from portaria.cli.parameters import Duration
 
 
@@ -14,7 +15,7 @@ from portaria.cli.parameters import Duration
 @click.argument("job_ids", metavar="[ID]...", nargs=-1)
 @lasting_options
 @click.option("--timeout", type=Duration(), help="Stop after this; the jobs go on.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option
 def watch(
     job_ids: tuple[str, ...],
     types: tuple[str, ...],
@@ -32,14 +33,14 @@ def watch(
     until Ctrl-C, a line for each change. As JSON, the jobs of the IDs at their end, or one event a
     line.
     """
-    from portaria.cli.connecting import load_types_to_show, open_client, telling
+    from portaria.cli.connecting import full_type_name, load_types_to_show, open_client, telling
     from portaria.client.selecting import Lasting
     from portaria.settings import load_settings
 
     settings = load_settings()
     load_types_to_show(settings)
     selection: Lasting = {
-        "types": [full_type_name(each, settings) for each in types],
+        "types": types,
         "domains": domains,
         "queues": queues,
         "labels": labels,
@@ -54,6 +55,7 @@ def watch(
         from portaria.cli.following import follow_selected
 
         with open_client(settings) as client, telling("cannot watch these jobs"):
+            selection["types"] = [full_type_name(each, settings, client) for each in types]
             return follow_selected(client, selection, timeout=timeout, as_json=as_json)
     from portaria.cli.following import bar_stream, ended_jobs, follow, show_ends
 

@@ -121,7 +121,7 @@ def _is_at_work(worker: Worker) -> bool:
 
 
 def _left_out(number: int, of: str) -> Text:
-    return Text(f"and {number} quiet {of}" if number else "", style="dim")
+    return Text(f"and {number} more {of}" if number else "", style="dim")
 
 
 def draw(overview: Overview, every: timedelta) -> None:

@@ -145,7 +145,7 @@ class AsyncCalls:
             try:
                 response = await method()(request, timeout=attempts.seconds_left())
             except grpc.aio.AioRpcError as failure:
-                await _pause(attempts.failed(self._error(failure)))
+                await _pause(attempts.failed(self._error(failure, request)))
             else:
                 self._reached = True
                 return response
@@ -205,8 +205,8 @@ class AsyncCalls:
             rng=self._rng,
         )
 
-    def _error(self, failure: grpc.aio.AioRpcError) -> PortariaError:
-        return error_of(failure, self.address)
+    def _error(self, failure: grpc.aio.AioRpcError, request: object = None) -> PortariaError:
+        return error_of(failure, self.address, request)
 
 
 async def _pages(

@@ -82,9 +82,7 @@ class AsyncClient(AsyncOperations, AsyncActing, AsyncReading):
         on_error: OnError | None = None,
     ) -> AsyncGenerator[AsyncHandle[Message], None]:
         """As Client.submit_many, for `async for`; takes its jobs from either kind of iterable."""
-        collecting = Chunks(
-            size=chunk, labels=labels, request_id=request_id, partial=on_error is not None
-        )
+        collecting = Chunks(size=chunk, labels=labels, request_id=request_id, on_error=on_error)
         async for each in _chunks(jobs, collecting):
             try:
                 answer = await self._calls.unary(lambda stub: stub.BatchSubmitJobs, each.request)

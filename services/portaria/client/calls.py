@@ -132,7 +132,7 @@ class Calls:
             try:
                 response = method()(request, timeout=attempts.seconds_left())
             except grpc.RpcError as failure:
-                _pause(attempts.failed(self._error(failure)))
+                _pause(attempts.failed(self._error(failure, request)))
             else:
                 self._reached = True
                 return response
@@ -192,9 +192,9 @@ class Calls:
             rng=self._rng,
         )
 
-    def _error(self, failure: grpc.RpcError) -> PortariaError:
+    def _error(self, failure: grpc.RpcError, request: object = None) -> PortariaError:
         # What gRPC raises is the failed call itself, though its type does not say so.
-        return error_of(cast("FailedCall", failure), self.address)
+        return error_of(cast("FailedCall", failure), self.address, request)
 
 
 def _pages(

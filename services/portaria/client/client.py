@@ -109,9 +109,7 @@ class Client(Operations, Acting, Reading):
         With `request_id`, the n-th call is made under `{request_id}.{n}`: whoever repeats all of it
         makes no second job.
         """
-        collecting = Chunks(
-            size=chunk, labels=labels, request_id=request_id, partial=on_error is not None
-        )
+        collecting = Chunks(size=chunk, labels=labels, request_id=request_id, on_error=on_error)
         for each in chunks_of(jobs, collecting):
             try:
                 answer = self._calls.unary(lambda stub: stub.BatchSubmitJobs, each.request)

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from portaria.client.requests import spec_of
 from portaria.client.statuses import error_of_item
-from portaria.core.errors import InvalidRequest, PortariaError
+from portaria.core.errors import InvalidRequest, PortariaError, Violation
 from portaria.core.ids import new_request_id
 from portaria.v1.job_pb2 import JobSpec, SubmitOptions
 from portaria.v1.jobs_service_pb2 import BatchSubmitJobsRequest, BatchSubmitJobsResponse
@@ -19,7 +19,8 @@ OnError = Callable[[int, PortariaError], None]
 """Told the number of a job, counted from 0 over all that were given, and what is wrong with it."""
 
 MOST_JOBS = 1_000
-_MOST_BYTES = 3 * 1024 * 1024 - 64 * 1024
+_LARGEST_CALL = 3 * 1024 * 1024
+_MOST_BYTES = _LARGEST_CALL - 64 * 1024
 """What a door takes, less what is around the jobs."""
 _AROUND = 8
 
@@ -68,29 +69,36 @@ class Chunks:
         size: int,
         labels: Mapping[str, str] | None,
         request_id: str | None,
-        partial: bool,
+        on_error: OnError | None,
     ) -> None:
         """`size` is how many jobs a call has at most; `request_id` is what those of calls begin
-        with.
+        with; with `on_error`, bad jobs are left out.
         """
         if not 1 <= size <= MOST_JOBS:
             raise ValueError(f"chunk is {size}: expected 1 to {MOST_JOBS}")
         self._size = size
         self._labels = dict(labels or {})
         self._request_id = request_id
-        self._partial = partial
+        self._on_error = on_error
         self._specs: list[JobSpec] = []
         self._bytes = 0
         self._first = 0
         self._made = 0
 
     def add(self, job: ManyJob) -> Iterator[Chunk]:
-        """Takes a job; answers calls that are full: without it where it does not fit in."""
+        """Takes a job; answers calls that are full: without it where it does not fit in.
+
+        One that no call can hold is refused here, once those before it were sent: told to
+        `on_error`, else raised as InvalidRequest.
+        """
         message, options = job if isinstance(job, tuple) else (job, None)
         spec = spec_of(message, options)
         length = spec.ByteSize() + _AROUND
         if self._bytes + length > _MOST_BYTES:
             yield from self.rest()
+        if length > _MOST_BYTES and self._call([spec]).ByteSize() > _LARGEST_CALL:
+            self._leave_out()
+            return
         self._specs.append(spec)
         self._bytes += length
         if len(self._specs) == self._size:
@@ -100,18 +108,30 @@ class Chunks:
         """A call with what is collected, where anything is."""
         if not self._specs:
             return
-        request_id = f"{self._request_id}.{self._made}" if self._request_id else new_request_id()
-        request = BatchSubmitJobsRequest(
-            specs=self._specs,
-            request_id=request_id,
-            labels=self._labels,
-            allow_partial=self._partial,
-        )
-        chunk = Chunk(request, self._first)
+        chunk = Chunk(self._call(self._specs), self._first)
         self._first += len(self._specs)
         self._made += 1
         self._specs, self._bytes = [], 0
         yield chunk
+
+    def _call(self, specs: list[JobSpec]) -> BatchSubmitJobsRequest:
+        request_id = f"{self._request_id}.{self._made}" if self._request_id else new_request_id()
+        return BatchSubmitJobsRequest(
+            specs=specs,
+            request_id=request_id,
+            labels=self._labels,
+            allow_partial=self._on_error is not None,
+        )
+
+    def _leave_out(self) -> None:
+        """Of the job that comes next: refuses it as the door would."""
+        number = self._first
+        text = "is too large for a call of many jobs, which has at most 3 MiB"
+        error = InvalidRequest([Violation(f"specs[{number}].payload", "TOO_LARGE", text)])
+        if self._on_error is None:
+            raise error
+        self._first += 1
+        self._on_error(number, error)
 
 
 def chunks_of(jobs: Iterable[ManyJob], collecting: Chunks) -> Iterator[Chunk]:

@@ -48,10 +48,20 @@ def submit_request(
 
 
 def spec_of(message: Message, options: SubmitOptions | None = None) -> JobSpec:
-    """A job as the contract has it."""
+    """A job as the contract has it. Raises TypeError for what is no message."""
+    _require_message(message)
     payload = AnyMessage()
     payload.Pack(message, deterministic=True)
     return JobSpec(payload=payload, options=options)
+
+
+def _require_message(value: object) -> None:
+    if isinstance(value, Message):
+        return
+    got = type(value).__name__
+    if isinstance(value, type) and issubclass(value, Message):
+        got = f"the class {value.__name__}: call it"
+    raise TypeError(f"expected the message of a job type, e.g. SendEmail(to=...); got {got}")
 
 
 def get_request(job_id: str, *, full: bool) -> GetJobRequest:

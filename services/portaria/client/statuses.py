@@ -35,8 +35,11 @@ from portaria.core.errors import (
     StoreUnavailable,
     Violation,
 )
+from portaria.v1.jobs_service_pb2 import SubmitJobRequest
 
 ERROR_DOMAIN = "portaria.v1"
+# gRPC's own words, here and at the door, for a request above 8 MiB; not for such an answer.
+_OVERSIZED = ("CLIENT: Sent message larger than", "SERVER: Received message larger than")
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -56,8 +59,10 @@ class FailedCall(Protocol):
         ...
 
 
-def error_of(call: FailedCall, address: str) -> PortariaError:
-    """The error of a failed call. What the door did not explain becomes an RpcError."""
+def error_of(call: FailedCall, address: str, request: object = None) -> PortariaError:
+    """The error of a failed call. What the door did not explain becomes an RpcError, but for a
+    `request` that is larger than a message may be: no repeat would mend that.
+    """
     status = _rich_status(call)
     info = _detail(status, error_details_pb2.ErrorInfo) if status else None
     if status is not None and info is not None and info.domain == ERROR_DOMAIN:
@@ -67,6 +72,11 @@ def error_of(call: FailedCall, address: str) -> PortariaError:
         return DoorUnavailable(address, words)
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded(f"no answer from {address} in time")
+    if call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and words.startswith(_OVERSIZED):
+        field = "spec.payload" if isinstance(request, SubmitJobRequest) else "request"
+        return InvalidRequest(
+            [Violation(field, "TOO_LARGE", "is larger than a call may be: 8 MiB")]
+        )
     return RpcError(call.code().name, words)
 
 

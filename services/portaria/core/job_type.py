@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
@@ -153,20 +153,7 @@ class JobTypes:
 
         Raises LookupError that names the nearest or all that fit.
         """
-        if name in self._by_name:
-            return self._by_name[name]
-        types = self.all()
-        fits = [each for each in types if name in (each.short_name, each.bare_name)]
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            names = ", ".join(each.name for each in fits)
-            raise LookupError(f'"{name}" may be any of {names}')
-        labels = [label for each in types for label in (each.bare_name, each.short_name)]
-        near = difflib.get_close_matches(name, labels, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
-        known = ", ".join(each.short_name for each in types) or "none"
-        raise LookupError(f'no job type "{name}"{hint} (known: {known})')
+        return self._by_name[full_name(name, {each.name: each.domain for each in self.all()})]
 
     def names(self) -> list[str]:
         """All full names, sorted."""
@@ -182,6 +169,24 @@ class JobTypes:
 
     def __len__(self) -> int:
         return len(self._by_name)
+
+
+def full_name(name: str, domains: Mapping[str, str]) -> str:
+    """As JobTypes.find, among types of which no more is known than the domain of each full name."""
+    if name in domains:
+        return name
+    bare = {each: each.rpartition(".")[2] for each in sorted(domains)}
+    short = {each: f"{domains[each]}.{bare[each]}" for each in bare}
+    fits = [each for each in bare if name in (short[each], bare[each])]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        raise LookupError(f'"{name}" may be any of {", ".join(fits)}')
+    labels = [label for each in bare for label in (bare[each], short[each])]
+    near = difflib.get_close_matches(name, labels, n=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    known = ", ".join(short.values()) or "none"
+    raise LookupError(f'no job type "{name}"{hint} (known: {known})')
 
 
 def _faults(descriptor: Descriptor, options: job_type_pb2.JobTypeOptions) -> Iterator[str]:

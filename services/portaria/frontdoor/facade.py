@@ -16,6 +16,8 @@ from portaria.intake.catalogue import Catalogue
 from portaria.internal.v1.facade_pb2 import FacadeRequest
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest, SubmitJobResponse
 
+_GRPC_S_OWN = "/grpc."
+
 
 class Facades(grpc.GenericRpcHandler):
     """Each RPC of a façade is SubmitJob with a payload that the caller's compiler checked.
@@ -33,7 +35,10 @@ class Facades(grpc.GenericRpcHandler):
     ) -> grpc.RpcMethodHandler[FacadeRequest, SubmitJobResponse] | None:
         """The handler of an RPC of a façade; of any, before it is known which ones there are."""
         path = handler_call_details.method
-        if path not in self._catalogue.served.facades and self._catalogue.is_complete:
+        if path.startswith(_GRPC_S_OWN):
+            return None
+        is_complete = self._catalogue.is_complete  # first: it is set after what is served
+        if path not in self._catalogue.served.facades and is_complete:
             return None
         make: Any = grpc.unary_unary_rpc_method_handler
         handler: grpc.RpcMethodHandler[FacadeRequest, SubmitJobResponse] = make(
@@ -47,9 +52,10 @@ class Facades(grpc.GenericRpcHandler):
         self, path: str, request: FacadeRequest, context: aio.ServicerContext[Any, Any]
     ) -> SubmitJobResponse:
         # Asked at each call: handlers are kept by their path.
+        is_complete = self._catalogue.is_complete
         job_type = self._catalogue.served.facades.get(path)
         if job_type is None:
-            if not self._catalogue.is_complete:
+            if not is_complete:
                 raise StoreUnavailable("the job types are not known yet")
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
         job, deduplicated = await self._submitter.submit(_core(request, job_type), names=FACADE)

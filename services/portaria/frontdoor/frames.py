@@ -64,7 +64,9 @@ def change_event(
         event.event_time.CopyFrom(timestamp(time_ms))
         return event
     state = State(change.state)
-    body = JobEvent.StateChange(previous=_state(change.previous), worker=change.worker)
+    body = JobEvent.StateChange(
+        previous=_state(change.previous), worker=change.worker, queue=change.tag.queue
+    )
     if state in _TIMED and change.next_ms:
         body.next_attempt_time.CopyFrom(timestamp(change.next_ms))
     if record is not None and state in (State.FAILED, State.RETRYING):

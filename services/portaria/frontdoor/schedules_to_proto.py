@@ -77,8 +77,8 @@ class ScheduleConverter:
 
     def _type_fault(self, schedule: Schedule) -> str:
         """Why no tick of it could be submitted now: before one is due nobody else would notice."""
-        known = self._catalogue.served.types.get(_type_name(schedule))
-        if known or not self._catalogue.is_complete:
+        is_complete = self._catalogue.is_complete
+        if self._catalogue.served.types.get(_type_name(schedule)) or not is_complete:
             return ""
         return "spec.payload: its job type is not known any more"
 

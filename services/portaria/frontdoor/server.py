@@ -71,7 +71,9 @@ class Door:
         drain: Drain,
         reflect: bool,
     ) -> None:
-        self._server = aio.server(interceptors=chain(drain), options=list(OPTIONS))
+        self._server = aio.server(
+            interceptors=chain(drain, lambda: catalogue.is_complete), options=list(OPTIONS)
+        )
         self._health = health.aio.HealthServicer()
         self._port = 0
         self._catalogue = catalogue

@@ -16,7 +16,7 @@ from portaria.core.errors import InvalidRequest, StoreUnavailable, Violation
 from portaria.core.ids import new_job_id
 from portaria.core.job_type import TYPE_URL_PREFIX, JobType
 from portaria.core.seal import KeyRing
-from portaria.intake.catalogue import Catalogue
+from portaria.intake.catalogue import Catalogue, Served
 from portaria.intake.terms import Terms, terms
 from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.store import Submission
@@ -46,6 +46,8 @@ class Prepared:
     content_hash: str
     is_plain: bool
     """It came without options of its own."""
+    served: Served
+    """What was served when it was checked; by now it may be something else."""
 
 
 class Admission:
@@ -67,13 +69,14 @@ class Admission:
         """
         wrong = self._rules.check(request)
         options = request.spec.options
-        job_type, payload, more = self._payload_of(request.spec)
+        is_complete, served = self._catalogue.is_complete, self._catalogue.served
+        job_type, payload, more = _payload_of(request.spec, served, is_complete=is_complete)
         wrong += more
         if request.spec.HasField("options"):
             wrong += unsupported_options(options, job_type)
         if wrong or job_type is None or payload is None:
             raise InvalidRequest([names.translate(each) for each in wrong])
-        prepared = self._prepared(request.spec, job_type, payload)
+        prepared = _prepared(request.spec, job_type, payload, served)
         submission = self.submission(prepared, request_id=request.request_id)
         return Admitted(submission, job_type, prepared.spec.options, ANONYMOUS)
 
@@ -81,25 +84,14 @@ class Admission:
         """As `admit`, for one of several: answers what is wrong, as of a SubmitJobRequest."""
         wrong = [below("spec", each) for each in self._rules.check(spec)]
         has_options = spec.HasField("options")
-        job_type, payload, more = self._payload_of(spec)
+        is_complete, served = self._catalogue.is_complete, self._catalogue.served
+        job_type, payload, more = _payload_of(spec, served, is_complete=is_complete)
         wrong += more
         if has_options:
             wrong += unsupported_options(spec.options, job_type)
         if wrong or job_type is None or payload is None:
             return wrong
-        return self._prepared(spec, job_type, payload)
-
-    def _payload_of(self, spec: JobSpec) -> tuple[JobType | None, Message | None, list[Violation]]:
-        """Type and payload of a spec, parsed and checked, and what is wrong with it."""
-        if not spec.HasField("payload"):
-            return None, None, []  # the request's own rules say so
-        served = self._catalogue.served
-        job_type = served.types.get(spec.payload.type_url.rpartition("/")[2])
-        if job_type is None:
-            if not self._catalogue.is_complete:
-                raise StoreUnavailable("the job types are not known yet")
-            return None, None, [unknown_type(spec.payload.type_url, served.types.names())]
-        return job_type, *read_payload(spec.payload, job_type, served.rules)
+        return _prepared(spec, job_type, payload, served)
 
     def submission(
         self, prepared: Prepared, *, request_id: str, caller: str = ANONYMOUS, schedule_id: str = ""
@@ -113,7 +105,7 @@ class Admission:
             job_id=job_id,
             envelope=self.envelope(prepared, job_id, caller),
             schedule_id=schedule_id,
-            **self._terms(prepared),
+            **_terms(prepared),
         )
 
     def envelope(self, prepared: Prepared, job_id: str, caller: str = ANONYMOUS) -> bytes:
@@ -129,24 +121,40 @@ class Admission:
         )
         return self._keys.seal(f"domain/{domain}", envelope.SerializeToString())
 
-    def _prepared(self, spec: JobSpec, job_type: JobType, payload: Message) -> Prepared:
-        # Fields that the type does not have are not kept, and equal content gives equal bytes.
-        payload.DiscardUnknownFields()
-        content = payload.SerializeToString(deterministic=True)
-        is_plain = not spec.HasField("options")
-        defaults = self._catalogue.served.defaults[job_type.name]
-        content_hash = _content_hash(job_type.name, content, spec)
-        spec.payload.type_url, spec.payload.value = TYPE_URL_PREFIX + job_type.name, content
-        if is_plain:
-            spec.options.CopyFrom(defaults)
-        else:
-            fill(spec.options, defaults)
-        return Prepared(spec, job_type, content_hash, is_plain)
 
-    def _terms(self, prepared: Prepared) -> Terms:
-        if prepared.is_plain:
-            return self._catalogue.served.terms[prepared.job_type.name]
-        return terms(prepared.spec.options, prepared.job_type)
+def _payload_of(
+    spec: JobSpec, served: Served, *, is_complete: bool
+) -> tuple[JobType | None, Message | None, list[Violation]]:
+    """Type and payload of a spec, parsed and checked, and what is wrong with it."""
+    if not spec.HasField("payload"):
+        return None, None, []  # the request's own rules say so
+    job_type = served.types.get(spec.payload.type_url.rpartition("/")[2])
+    if job_type is None:
+        if not is_complete:
+            raise StoreUnavailable("the job types are not known yet")
+        return None, None, [unknown_type(spec.payload.type_url, served.types.names())]
+    return job_type, *read_payload(spec.payload, job_type, served.rules)
+
+
+def _prepared(spec: JobSpec, job_type: JobType, payload: Message, served: Served) -> Prepared:
+    # Fields that the type does not have are not kept, and equal content gives equal bytes.
+    payload.DiscardUnknownFields()
+    content = payload.SerializeToString(deterministic=True)
+    is_plain = not spec.HasField("options")
+    defaults = served.defaults[job_type.name]
+    content_hash = _content_hash(job_type.name, content, spec)
+    spec.payload.type_url, spec.payload.value = TYPE_URL_PREFIX + job_type.name, content
+    if is_plain:
+        spec.options.CopyFrom(defaults)
+    else:
+        fill(spec.options, defaults)
+    return Prepared(spec, job_type, content_hash, is_plain, served)
+
+
+def _terms(prepared: Prepared) -> Terms:
+    if prepared.is_plain:
+        return prepared.served.terms[prepared.job_type.name]
+    return terms(prepared.spec.options, prepared.job_type)
 
 
 def _content_hash(name: str, content: bytes, spec: JobSpec) -> str:

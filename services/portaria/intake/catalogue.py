@@ -58,7 +58,10 @@ class Catalogue:
         self._base = platform_files() | with_imports(beside)
         self._faults: list[str] = []
         self.is_complete = False
-        """Whether the registry was read: before, a type that is unknown may be a good one."""
+        """Whether the registry was read: before, a type that is unknown may be a good one.
+
+        Set after `served`, by another thread: read this first, and `served` once.
+        """
         self.served, faults = self._serve(own)
         if faults:
             raise ConfigurationError("; ".join(faults))

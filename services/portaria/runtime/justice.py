@@ -17,13 +17,14 @@ from portaria.runtime.family import ChildProcess, Sentence
 from portaria.runtime.outcome import Run
 from portaria.runtime.slot import Running
 from portaria.store import Finished, Store, calls
+from portaria.v1.job_type_pb2 import EFFECT_AT_MOST_ONCE
 
 HARD_AFTER = 5.0
 """Seconds from the soft timeout to SIGKILL."""
 _FAR_OVER = 1.5
 """Times its cap of memory, from which on a child is killed though it runs a job."""
 _MIB = 1024 * 1024
-_ENDED_HERE = (Sentence.TIMEOUT, Sentence.STOPPED, Sentence.MEMORY)
+_ENDED_HERE = (Sentence.TIMEOUT, Sentence.STOPPED, Sentence.MEMORY, Sentence.CANCELLED)
 
 
 class Justice:
@@ -124,6 +125,8 @@ class Justice:
             envelope = Envelope.FromString(body)
         except (SealBroken, DecodeError):
             return
+        if child.sentence is Sentence.CANCELLED and envelope.effect == EFFECT_AT_MOST_ONCE:
+            return  # whether it had its effect is not known, and that is told
         run = Run(
             namespace=envelope.namespace,
             job_id=running.job_id,
@@ -134,6 +137,8 @@ class Justice:
         error: BaseException = SoftTimeout("killed: it did not end within 5 s of its timeout")
         if child.sentence is Sentence.STOPPED:
             error = PermanentError("STOPPED", "stopped by an operator")
+        elif child.sentence is Sentence.CANCELLED:
+            error = PermanentError("CANCELLED", "killed: it was cancelled with force")
         elif child.sentence is Sentence.MEMORY:
             error = JobError("MEMORY", "killed: it took far more memory than a child may")
         finished = outcome.failed(run, error, rng=self._rng, progress=record.progress)

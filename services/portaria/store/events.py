@@ -16,7 +16,7 @@ Entries = list[Entry]
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """What never changes of a job."""
+    """What changes of a job, if at all, only by a move: its queue."""
 
     queue: str
     type: str
@@ -36,7 +36,7 @@ class StateEvent:
     """A State, or REMOVED."""
     attempt: int
     previous: str
-    """Empty for the first one."""
+    """Empty for the first one; the same where a job that waits was moved."""
     worker: str
     next_ms: int
     """When a SCHEDULED or RETRYING job is due; 0 otherwise."""

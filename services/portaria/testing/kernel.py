@@ -268,7 +268,7 @@ class Kernel:
 
     def _tell(self, record: Record, state: State) -> None:
         job = record.job
-        change = JobEvent.StateChange(previous=job.state, worker=job.worker)
+        change = JobEvent.StateChange(previous=job.state, worker=job.worker, queue=job.queue)
         record.state = state
         record.history.append(state)
         job.state = job_pb2.JobState.Value(f"JOB_STATE_{state}")

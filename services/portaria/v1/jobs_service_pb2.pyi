@@ -587,6 +587,10 @@ class JobEvent(_message.Message):
 
     @_typing.final
     class StateChange(_message.Message):
+        """Also told, with the state as it was before, where a job that waits was moved (UpdateJob): to
+        another queue, another moment, or both.
+        """
+
         DESCRIPTOR: _descriptor.Descriptor
 
         PREVIOUS_FIELD_NUMBER: _builtins.int
@@ -594,14 +598,18 @@ class JobEvent(_message.Message):
         RESULT_FIELD_NUMBER: _builtins.int
         NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
         WORKER_FIELD_NUMBER: _builtins.int
+        QUEUE_FIELD_NUMBER: _builtins.int
         previous: _job_pb2.JobState.ValueType
         worker: _builtins.str
+        queue: _builtins.str
         @_builtins.property
         def failure(self) -> _job_pb2.Failure: ...
         @_builtins.property
         def result(self) -> _any_pb2.Any: ...
         @_builtins.property
-        def next_attempt_time(self) -> _timestamp_pb2.Timestamp: ...
+        def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+            """while SCHEDULED or RETRYING"""
+
         def __init__(
             self,
             *,
@@ -610,10 +618,11 @@ class JobEvent(_message.Message):
             result: _any_pb2.Any | None = ...,
             next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
             worker: _builtins.str = ...,
+            queue: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "next_attempt_time", b"next_attempt_time", "result", b"result"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "next_attempt_time", b"next_attempt_time", "previous", b"previous", "result", b"result", "worker", b"worker"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "next_attempt_time", b"next_attempt_time", "previous", b"previous", "queue", b"queue", "result", b"result", "worker", b"worker"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -32,7 +32,8 @@ class JobsServiceStub:
     DEADLINE_EXCEEDED   the caller's deadline passed; nothing was written, or a repeat with the
     same request_id finds out
     INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
-    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
+    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each, but
+    for what gRPC answers itself: RESOURCE_EXHAUSTED for a message above 8 MiB; no repeat mends that.
     """
 
     def __init__(self, channel):
@@ -110,7 +111,8 @@ class JobsServiceServicer:
     DEADLINE_EXCEEDED   the caller's deadline passed; nothing was written, or a repeat with the
     same request_id finds out
     INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
-    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
+    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each, but
+    for what gRPC answers itself: RESOURCE_EXHAUSTED for a message above 8 MiB; no repeat mends that.
     """
 
     def SubmitJob(self, request, context):
@@ -292,7 +294,8 @@ class JobsService:
     DEADLINE_EXCEEDED   the caller's deadline passed; nothing was written, or a repeat with the
     same request_id finds out
     INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
-    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
+    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each, but
+    for what gRPC answers itself: RESOURCE_EXHAUSTED for a message above 8 MiB; no repeat mends that.
     """
 
     @staticmethod

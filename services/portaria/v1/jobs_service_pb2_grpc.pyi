@@ -33,7 +33,8 @@ class JobsServiceStub:
       DEADLINE_EXCEEDED   the caller's deadline passed; nothing was written, or a repeat with the
                           same request_id finds out
       INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
-    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
+    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each, but
+    for what gRPC answers itself: RESOURCE_EXHAUSTED for a message above 8 MiB; no repeat mends that.
     """
 
     @_typing.overload
@@ -98,7 +99,8 @@ class JobsServiceAsyncStub(JobsServiceStub):
       DEADLINE_EXCEEDED   the caller's deadline passed; nothing was written, or a repeat with the
                           same request_id finds out
       INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
-    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
+    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each, but
+    for what gRPC answers itself: RESOURCE_EXHAUSTED for a message above 8 MiB; no repeat mends that.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -159,7 +161,8 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
       DEADLINE_EXCEEDED   the caller's deadline passed; nothing was written, or a repeat with the
                           same request_id finds out
       INTERNAL            a fault of ours; ErrorInfo.metadata["error_id"] names the log line
-    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each.
+    An ErrorInfo (reason: ErrorReason without its prefix, domain "portaria.v1") goes with each, but
+    for what gRPC answers itself: RESOURCE_EXHAUSTED for a message above 8 MiB; no repeat mends that.
     """
 
     @_abc_1.abstractmethod

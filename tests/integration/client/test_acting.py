@@ -117,6 +117,7 @@ def test_jobs_cancel(portaria, stack):
 
     named = portaria("cancel", one.id, "--reason", "no more")
     asked = portaria("cancel", "--type", "Noop", "--label", "n=b", stdin="n\n")
+    nobody = portaria("cancel", "--type", "Noop", "--label", "n=b")
     selected = portaria("cancel", "--type", "Noop", "--label", "n=b", "--yes")
     again = portaria("cancel", one.id, "--json")
     unknown = portaria("cancel", three.id, UNKNOWN_ID)
@@ -124,13 +125,37 @@ def test_jobs_cancel(portaria, stack):
     assert (named.returncode, named.stdout) == (0, "1 job cancelled\n")
     assert (asked.returncode, asked.stdout) == (130, "")
     assert "cancel every job that these options select? [y/N]" in asked.stderr
-    assert (selected.returncode, selected.stdout) == (0, "1 job cancelled\n")
+    assert (nobody.returncode, nobody.stdout) == (2, "")
+    assert "there is nobody to ask: give --yes" in nobody.stderr
+    assert (selected.returncode, selected.stdout) == (0, "1 job cancelled or asked to end\n")
     assert (again.returncode, json.loads(again.stdout)) == (0, {"cancelled": 0})
     assert (unknown.returncode, unknown.stdout) == (2, "1 of 2 jobs cancelled\n")
     assert unknown.stderr == f"{UNKNOWN_ID}: no such job, or it was purged\n"
     assert [state(stack.client, each.id) for each in (one, two, three)] == ["CANCELLED"] * 3
+    assert json.loads(portaria("get", one.id, "--json").stdout)["job_id"] == one.id
     shown = portaria("get", one.id).stdout
     assert re.search(r"^cancelled +no more *$", shown, re.MULTILINE)
+
+
+def test_jobs_cancel_of_what_runs(portaria, stack):
+    """What is only asked to end, or being killed, is not called cancelled."""
+    stack.worker("lab")
+    stubborn = Wait(gate=str(stack.folder / "gate"), swallow=True, stubborn=True)
+    running, waiting = stack.client.submit(stubborn), stack.client.submit(Noop(), delay=SOON)
+    eventually(lambda: state(stack.client, running.id) == "RUNNING")
+
+    asked = portaria("cancel", running.id, waiting.id)
+    again = portaria("cancel", running.id)
+    killed = portaria("cancel", running.id, "--force")
+
+    assert (asked.returncode, asked.stdout) == (0, "1 job cancelled, 1 asked to end\n")
+    assert (again.returncode, again.stdout) == (0, "0 of 1 jobs cancelled\n")
+    assert again.stderr == f"{running.id}: was asked to end before; --force kills it\n"
+    assert (killed.returncode, killed.stdout, killed.stderr) == (0, "1 job being killed\n", "")
+    eventually(lambda: state(stack.client, running.id) == "CANCELLED")
+    shown = portaria("get", running.id, "--full").stdout
+    assert "CANCELLED: killed: it was cancelled with force" in shown
+    assert " ok" not in shown
 
 
 def test_jobs_retry(portaria, stack):
@@ -159,9 +184,13 @@ def test_jobs_delete(portaria, stack):
     one.cancel()
 
     done = portaria("delete", one.id, two.id)
+    unknown = portaria("delete", UNKNOWN_ID, two.id.upper())
     data = portaria("delete", "--domain", "lab", "--yes", "--output", "json")
 
     assert (done.returncode, done.stdout) == (0, "1 of 2 jobs deleted\n")
+    assert done.stderr == f"{two.id}: is PENDING: only what is done is deleted\n"
+    assert (unknown.returncode, unknown.stdout) == (2, "0 of 2 jobs deleted\n")
+    assert unknown.stderr == f"{UNKNOWN_ID}: no such job, or it was purged\n{done.stderr}"
     assert json.loads(data.stdout) == {"deleted": 0}
     assert state(stack.client, two.id) == "PENDING"
 

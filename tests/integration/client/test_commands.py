@@ -114,7 +114,14 @@ def test_lines_are_handed_in_together(portaria, stack, tmp_path):
     some_bad = portaria("submit", "SendEmail", "--lines", stdin=mixed)
 
     ids = all_good.stdout.split()
-    assert (all_good.returncode, all_good.stderr) == (0, "1500 jobs handed in\n")
+    first, second = (stack.client.get(ids[number]).workflow_id for number in (0, 1499))
+    assert first != second
+    assert (all_good.returncode, all_good.stderr) == (
+        0,
+        "1500 jobs handed in\n"
+        f"  portaria watch --workflow {first}\n  portaria watch --workflow {second}\n",
+    )
+    assert again.stderr == "1500 jobs handed in\n"
     assert [json.loads(line)["job_id"] for line in again.stdout.splitlines()] == ids
     assert [key for key in ids if not stack.redis.exists(f"rq:job:{key}")] == []
     assert len(set(ids)) == 1500
@@ -122,11 +129,37 @@ def test_lines_are_handed_in_together(portaria, stack, tmp_path):
     assert (some_bad.returncode, len(some_bad.stdout.split())) == (2, 1)
     assert some_bad.stderr == (
         "line 3:\n"
-        "  payload   not JSON: Expecting ',' delimiter at line 2, column 1\n"
+        "  payload   not JSON: Expecting ',' delimiter at column 14\n"
         "line 4:\n"
         '  to         "ana@" is not one e-mail address\n'
         '  template   no template "wellcome"; did you mean "welcome"?\n'
         "1 job handed in, 2 refused\n"
+        f"  portaria watch --workflow {stack.client.get(some_bad.stdout.strip()).workflow_id}\n"
+    )
+
+
+def test_a_line_that_is_too_large_ends_nothing(portaria, tmp_path):
+    """Neither above what a call of many holds, nor above what any message may be."""
+    file = tmp_path / "large.jsonl"
+    sizes = (9_000_000, 10, 4_000_000, 10)
+    file.write_text("".join(f'{{"text": "{"x" * size}"}}\n' for size in sizes))
+
+    done = portaria("submit", "Echo", "--lines", "--file", str(file))
+
+    assert (done.returncode, len(done.stdout.split())) == (2, 2)
+    said = "  payload   is too large for a call of many jobs, which has at most 3 MiB\n"
+    assert done.stderr.startswith(
+        f"line 1:\n{said}line 3:\n{said}2 jobs handed in, 2 refused\n  portaria watch --workflow "
+    )
+
+
+def test_a_payload_above_the_size_of_a_message_is_refused(portaria):
+    """As one above its type's limit: no script repeats it."""
+    done = portaria("submit", "Echo", stdin=json.dumps({"text": "x" * 9_000_000}))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "cannot submit lab.Echo:\n  payload   is larger than a call may be: 8 MiB\n"
     )
 
 

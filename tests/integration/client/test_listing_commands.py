@@ -81,6 +81,24 @@ def test_each_option_selects(portaria, stack):
             assert found.stdout == "no such job\n"
 
 
+def test_types_of_other_teams_are_known_by_the_door(portaria, stack):
+    """In short, though this machine's PORTARIA_JOBS has them not; to make one it must."""
+    job = stack.client.submit(Noop())
+    mine = {"PORTARIA_JOBS": "portaria_workers"}
+
+    for name in ("lab.Noop", "Noop"):
+        assert shown(portaria("jobs", "list", "--type", name, **mine)) == [job.id]
+    watched = portaria("watch", "--type", "lab.Noop", "--timeout", "300ms", **mine)
+    unknown = portaria("jobs", "list", "--type", "lab.Nop", **mine)
+    made = portaria("submit", "lab.Noop", **mine)
+
+    assert (watched.returncode, "not done" in watched.stderr) == (3, True)
+    assert unknown.returncode == made.returncode == 2
+    assert 'no job type "lab.Nop"; did you mean "lab.Noop"? (known: ' in unknown.stderr
+    assert 'no job type "lab.Noop"' in made.stderr
+    assert "\n  not in PORTARIA_JOBS: " in made.stderr
+
+
 def test_a_limit_is_told(portaria, stack):
     """Where there is more than is shown."""
     made = [stack.client.submit(Noop()).id for _ in range(3)]
@@ -107,7 +125,7 @@ def test_without_jobs_it_is_said(portaria):
         (("--label", "team"), '"team" is not KEY=VALUE'),
         (("--since", "soon"), '"soon" is not a duration'),
         (("--limit", "0"), "0 is not in the range"),
-        (("--queue", "mail"), "cannot list jobs:\n  selector.queues[0]   "),
+        (("--queue", "mail"), "cannot list jobs:\n  selector.queues[0]   is no queue: expected"),
     ],
 )
 def test_what_is_wrong_is_told_in_words(portaria, words, said):

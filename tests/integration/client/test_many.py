@@ -121,3 +121,19 @@ def test_from_asyncio_too(stack: Stack) -> None:
 
     assert stack.redis.lrange("rq:queue:lab:default", 0, -1) == ids
     assert len(ids) == 30
+
+
+def test_a_message_that_is_too_large_is_no_fault_of_the_line(stack: Stack) -> None:
+    """Refused like any other bad request, from asyncio too: no caller repeats it for ever."""
+    large = Echo(text="x" * 9_000_000)
+    _ = stack.client
+
+    async def hand_in() -> None:
+        async with AsyncClient(stack.address) as client:
+            await client.submit(large)
+
+    for refused in (lambda: stack.client.submit(large), lambda: asyncio.run(hand_in())):
+        with pytest.raises(InvalidRequest) as refusal:
+            refused()
+        (wrong,) = refusal.value.violations
+        assert (wrong.field, wrong.reason) == ("spec.payload", "TOO_LARGE")

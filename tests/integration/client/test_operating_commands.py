@@ -94,6 +94,8 @@ def test_a_dead_letter_is_purged(portaria, stack):
         (("pause", "lab:low"), 2, 'cannot pause lab:low: no queue "lab:low"'),
         (("resume", "lab"), 2, "cannot resume lab:\n  name   "),
         (("purge", "LAB:low", "--yes"), 2, "cannot purge LAB:low:\n  name   "),
+        (("purge", "lab:low"), 2, "there is nobody to ask: give --yes"),
+        (("pause", "foo"), 2, "name   is no queue: expected DOMAIN:PRIORITY, e.g. mail:high"),
         (("purge", "lab:low", "--yes", "--older-than", "soon"), 2, '"soon" is not a duration'),
         (("queues", "--domain", "x" * 64), 2, "cannot list queues:\n  domain   "),
         (("inspect", "everything"), 2, "No such command 'everything'"),

@@ -77,7 +77,7 @@ def test_a_command_follows_a_batch(stack):
     stack.client.handle(bad[1].id).wait(SOON)
 
     lines = _portaria(stack, "watch", "--workflow", workflow)
-    as_json = _portaria(stack, "watch", "--workflow", bad[0].workflow_id, "--output", "json")
+    as_json = _portaria(stack, "watch", "--workflow", bad[0].workflow_id, "--json")
     unknown = _portaria(stack, "watch", "--workflow", UNKNOWN_ID)
     endless = _portaria(stack, "watch", "--label", "a=b", "--timeout", "300ms")
 

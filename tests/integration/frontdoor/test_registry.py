@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from redis import Redis
@@ -29,6 +30,7 @@ from stack import Process, Stack, eventually
 
 BANK = "portaria_workers,bank_jobs"
 PAY, FACADE = "bank_jobs.v1.Pay", "bank_jobs.v1.BankService"
+PAY_RPC = f"/{FACADE}/Pay"
 NOOP = "acme_jobs.lab.v1.Noop"
 
 PROTO = """syntax = "proto3";
@@ -280,6 +282,14 @@ def test_a_file_that_nobody_here_can_use_stops_no_others(stack_of_strangers: Sta
     stack.processes.started[0].wait_for("cannot be used")
 
 
+def code_of_call(address: str, path: str) -> grpc.StatusCode:
+    """Of an empty request to any RPC, from which nothing good comes."""
+    with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as failure:
+        channel.unary_unary(path)(b"", timeout=5)
+    code: grpc.StatusCode = failure.value.code()
+    return code
+
+
 def test_a_door_that_knows_nothing_yet_refuses_no_type_for_good(
     stack_of_strangers: Stack, database: str, tmp_path: Path
 ) -> None:
@@ -297,9 +307,14 @@ def test_a_door_that_knows_nothing_yet_refuses_no_type_for_good(
         with pytest.raises(StoreUnavailable):
             client.submit(pay)
         assert not is_serving(address, within=0.2)
+        assert code_of_call(address, PAY_RPC) is grpc.StatusCode.UNAVAILABLE
+        assert code_of_call(address, "/made.up/Name") is grpc.StatusCode.UNAVAILABLE
+        assert code_of_call(address, "/grpc.made.up/Name") is grpc.StatusCode.UNIMPLEMENTED
         stack.restart_redis()
         eventually(lambda: is_serving(address, within=0.2), 15)
         assert client.submit(pay).id
+    assert code_of_call(address, PAY_RPC) is grpc.StatusCode.INVALID_ARGUMENT
+    assert code_of_call(address, "/made.up/Name") is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_nobody_without_the_key_teaches_a_door_anything(depot: Depot) -> None:

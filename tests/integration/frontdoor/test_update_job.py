@@ -21,11 +21,13 @@ from integration.frontdoor.acting import (
     scheduled,
 )
 from integration.frontdoor.playing import Door, Worker, refused, write_job
+from integration.frontdoor.watching import Watch
 from portaria.core.ids import new_job_id
 from portaria.store import Store, keys
 from portaria.v1 import job_pb2
 from portaria.v1.job_pb2 import JOB_STATE_PENDING, JOB_STATE_SCHEDULED, Job
 from portaria.v1.jobs_service_pb2 import UpdateJobRequest
+from stack import eventually
 
 
 def update(door: Door, job_id: str, **given: Any) -> Job:
@@ -51,6 +53,33 @@ def test_what_waits_moves_to_another_priority(door: Door, worker: Worker, make: 
     again = update(door, job_id, priority=job_pb2.PRIORITY_LOW)
     again.update_time.CopyFrom(job.update_time)
     assert again == job
+
+
+@pytest.mark.parametrize("make", WAITING, ids=name_of)
+def test_a_move_is_told_to_who_watches(
+    door: Door, worker: Worker, redis: Redis, make: Make
+) -> None:
+    """Each with queue and moment, from the snapshot on and from a cursor on; what moves nothing is
+    not told."""
+    job_id, moment = make(door, worker), soon(redis, 7_200)
+    before = door.get(job_id)
+    watch = Watch(door, job_id).opened()
+    watch.next()
+
+    update(door, job_id, priority=job_pb2.PRIORITY_LOW)
+    update(door, job_id, priority=job_pb2.PRIORITY_LOW)
+    update(door, job_id, run_time=moment)
+    after = update(door, job_id, run_time=moment)
+
+    moved, put_off = watch.next(), watch.next()
+    assert (moved.state, moved.state_change.previous) == (before.state, before.state)
+    assert (put_off.state, put_off.state_change.previous) == (after.state, before.state)
+    assert [each.state_change.queue for each in (moved, put_off)] == ["mail:low"] * 2
+    assert put_off.state_change.next_attempt_time == moment
+    told = Watch(door, job_id, cursor=before.cursor).opened()
+    assert [told.next(), told.next()] == [moved, put_off]
+    eventually(lambda: watch.cursor == after.cursor)
+    watch.cancel(), told.cancel()
 
 
 def test_a_queued_job_is_put_off_and_runs_where_it_was_put(

@@ -18,6 +18,8 @@ from acme_jobs.lab.v1.lab_pb2 import Echo, Noop, Wait
 from portaria.core.states import State
 from portaria.store import calls
 from portaria.store.calls import Cancelled
+from portaria.store.record import attempts
+from portaria.v1.job_pb2 import Failure
 from stack import Stack
 from stack.lab import Lab
 
@@ -81,7 +83,12 @@ def test_force_kills_what_does_not_listen(stack: Stack, lab: Lab) -> None:
 
     _cancel(lab, job_id, force=True)
 
-    assert lab.wait(job_id, within=5).state is State.CANCELLED
+    done = lab.wait(job_id, within=5)
+    assert done.state is State.CANCELLED
+    (attempt,) = attempts(done.past)
+    failure = Failure.FromString(attempt.failure)
+    assert (attempt.number, failure.reason) == (1, "CANCELLED")
+    assert failure.message == "killed: it was cancelled with force"
     assert lab.wait(following).state is State.SUCCEEDED
 
 

@@ -48,7 +48,11 @@ def test_every_fault_is_told_with_its_path():
     [
         ("", "is empty"),
         (" \n", "is empty"),
-        ("{", "not JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
+        ("{\n", "not JSON: Expecting property name enclosed in double quotes at column 2"),
+        (
+            "{\n{}\n",
+            "not JSON: Expecting property name enclosed in double quotes at line 2, column 1",
+        ),
         ('{"to": "a",}', "not JSON: "),
         ("[]", "expected an object, got a list"),
         ("null", "expected an object, got null"),

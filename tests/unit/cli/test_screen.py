@@ -99,6 +99,22 @@ def test_a_job_in_full(job, at, noon, packed):
     assert "hunter2" not in text
 
 
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (job_pb2.JOB_STATE_SUCCEEDED, "ok"),
+        (job_pb2.JOB_STATE_CANCELLED, "CANCELLED"),
+        (job_pb2.JOB_STATE_FAILED, "FAILED"),
+    ],
+)
+def test_an_attempt_is_ok_only_where_its_job_succeeded(job, at, noon, state, word):
+    """One that was killed leaves no failure of its own."""
+    ended = Attempt(number=1, start_time=at(1), end_time=at(2))
+    shown = job(state=state, done=True, attempt=1, attempts=[ended])
+
+    assert drawn(job_view(shown, noon)).splitlines()[-1].split()[-1] == word
+
+
 def test_times_are_local_and_name_their_zone(job, at, noon, monkeypatch):
     """12:00 UTC is 13:00 in Luanda, and says so."""
     import time

@@ -8,7 +8,7 @@ import pytest
 
 from acme_jobs.lab.v1.lab_pb2 import Echo
 from portaria.client import AlreadyExists, InvalidRequest, PortariaError, RpcError
-from portaria.client.many import Chunk, Chunks, ManyJob, chunks_of
+from portaria.client.many import Chunk, Chunks, ManyJob, OnError, chunks_of
 from portaria.core.errors import Violation
 from portaria.frontdoor.status import status_of
 from portaria.v1.job_pb2 import SubmitOptions
@@ -16,11 +16,18 @@ from portaria.v1.jobs_service_pb2 import BatchSubmitJobsResponse, BatchSubmitRes
 
 
 def chunks(
-    *jobs: ManyJob, size: int = 1000, request_id: str | None = None, partial: bool = False
+    *jobs: ManyJob,
+    size: int = 1000,
+    request_id: str | None = None,
+    on_error: OnError | None = None,
 ) -> list[Chunk]:
     """The calls that jobs are made into."""
-    collecting = Chunks(size=size, labels={"a": "1"}, request_id=request_id, partial=partial)
+    collecting = Chunks(size=size, labels={"a": "1"}, request_id=request_id, on_error=on_error)
     return list(chunks_of(jobs, collecting))
+
+
+def ignored(_: int, __: PortariaError) -> None:
+    """Leaves bad jobs out."""
 
 
 def sizes(found: list[Chunk]) -> list[int]:
@@ -46,13 +53,46 @@ def test_a_call_has_so_many_jobs_at_most(count: int, size: int, expected: list[i
 
 @pytest.mark.parametrize("size", [1, 1000])
 def test_a_call_is_smaller_than_a_door_takes(size: int) -> None:
-    """3 MiB in all; a job that is too large alone goes alone, and the door says so."""
-    jobs = [Echo(text="x" * length) for length in (2_000_000, 2_000_000, 4_000_000, 10, 10)]
+    """3 MiB in all, so that a large job goes alone."""
+    jobs = [Echo(text="x" * length) for length in (2_000_000, 2_000_000, 3_145_600, 10, 10)]
 
     found = chunks(*jobs, size=size)
 
     assert sizes(found) == ([1, 1, 1, 2] if size > 1 else [1] * 5)
-    assert all(each.request.ByteSize() < 3 * 1024 * 1024 for each in found if each.first != 2)
+    assert all(each.request.ByteSize() <= 3 * 1024 * 1024 for each in found)
+
+
+def test_a_job_that_no_call_can_hold_is_told_in_its_turn() -> None:
+    """After the call with those before it; the others are handed in, and count on."""
+    told: list[tuple[int, PortariaError]] = []
+    jobs = [Echo(text="x" * length) for length in (10, 4_000_000, 20, 9_000_000, 3_145_730, 30)]
+    collecting = Chunks(
+        size=2, labels=None, request_id="r", on_error=lambda *each: told.append(each)
+    )
+
+    seen = [(each, len(told)) for each in chunks_of(jobs, collecting)]
+
+    assert [(each.first, len(each.request.specs), before) for each, before in seen] == [
+        (0, 1, 0), (2, 1, 1), (5, 1, 3),
+    ]  # fmt: skip
+    assert [each.request.request_id for each, _ in seen] == ["r.0", "r.1", "r.2"]
+    assert [number for number, _ in told] == [1, 3, 4]
+    for number, error in told:
+        assert isinstance(error, InvalidRequest)
+        (wrong,) = error.violations
+        assert (wrong.field, wrong.reason) == (f"specs[{number}].payload", "TOO_LARGE")
+
+
+def test_a_job_that_no_call_can_hold_ends_it_where_nobody_is_told() -> None:
+    """What came before it was handed in."""
+    collecting = Chunks(size=1000, labels=None, request_id=None, on_error=None)
+    source = chunks_of([Echo(), Echo(text="x" * 4_000_000), Echo()], collecting)
+
+    first = next(source)
+    with pytest.raises(InvalidRequest, match=r"specs\[1\]\.payload: is too large"):
+        next(source)
+
+    assert len(first.request.specs) == 1
 
 
 def test_it_takes_from_an_endless_source_what_the_next_call_needs() -> None:
@@ -64,7 +104,7 @@ def test_it_takes_from_an_endless_source_what_the_next_call_needs() -> None:
             taken.append(1)
             yield Echo()
 
-    collecting = Chunks(size=7, labels=None, request_id=None, partial=False)
+    collecting = Chunks(size=7, labels=None, request_id=None, on_error=None)
     source = chunks_of(endless(), collecting)
     next(source)
     next(source)
@@ -84,7 +124,7 @@ def test_calls_have_request_ids_of_their_own() -> None:
 
 def test_options_and_labels_go_with_the_jobs() -> None:
     """A job's options on its spec, the labels of all on the call."""
-    (call,) = chunks((Echo(), SubmitOptions(unique_key="k")), Echo(), partial=True)
+    (call,) = chunks((Echo(), SubmitOptions(unique_key="k")), Echo(), on_error=ignored)
 
     assert call.request.specs[0].options.unique_key == "k"
     assert not call.request.specs[1].HasField("options")
@@ -113,7 +153,7 @@ def test_the_fields_of_a_refusal_count_over_all_jobs() -> None:
 
 def test_an_answer_is_ids_and_errors() -> None:
     """Ids in order; each error with its number, as the kind that a call would raise."""
-    (chunk,) = chunks(Echo(), Echo(), Echo(), Echo(), partial=True)
+    (chunk,) = chunks(Echo(), Echo(), Echo(), Echo(), on_error=ignored)
     bad = status_of(InvalidRequest([Violation("specs[1].payload", "REQUIRED", "is required")]))
     held = status_of(AlreadyExists("held", metadata={"job_id": "j0"}))
     strange = status_of(PortariaError("x"))
@@ -141,4 +181,4 @@ def test_an_answer_is_ids_and_errors() -> None:
 def test_a_chunk_that_no_door_takes_is_refused_at_once(size: int) -> None:
     """A mistake of the program."""
     with pytest.raises(ValueError, match="expected 1 to 1000"):
-        Chunks(size=size, labels=None, request_id=None, partial=False)
+        Chunks(size=size, labels=None, request_id=None, on_error=None)

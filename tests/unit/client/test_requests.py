@@ -66,3 +66,13 @@ def test_what_the_wire_cannot_carry_is_refused_before_it(arguments, words):
     """With the same error as the door would raise."""
     with pytest.raises(InvalidRequest, match=words):
         submit_request(MAIL, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [("x", "got str"), (None, "got NoneType"), (SendEmail, "got the class SendEmail: call it")],
+)
+def test_what_is_no_message_is_refused_in_words(payload, words):
+    """A mistake of the program."""
+    with pytest.raises(TypeError, match=f"expected the message of a job type.*{words}"):
+        submit_request(payload)

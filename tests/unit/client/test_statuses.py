@@ -13,6 +13,7 @@ from portaria.client.statuses import ERROR_DOMAIN, error_of, error_of_item
 from portaria.core import errors
 from portaria.core.errors import Violation
 from portaria.frontdoor.status import code_of, status_of
+from portaria.v1.jobs_service_pb2 import SubmitJobRequest
 
 ADDRESS = "door.example:50051"
 
@@ -83,6 +84,29 @@ def test_each_reason_becomes_its_kind(code, reason, kind):
     assert error.reason == reason
     assert error.metadata == {"job_id": "j1"}
     assert "as the door said it" in error.message
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"), [(SubmitJobRequest(), "spec.payload"), (None, "request")]
+)
+@pytest.mark.parametrize("who", ["CLIENT: Sent", "SERVER: Received"])
+def test_a_request_above_the_size_of_a_message_is_invalid(who, request_, field):
+    """gRPC refuses it without a word of the door's, here or there; no repeat would mend it."""
+    words = f"{who} message larger than max (9000033 vs. 8388608)"
+
+    error = error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, words), ADDRESS, request_)
+
+    assert isinstance(error, errors.InvalidRequest)
+    assert [(each.field, each.reason) for each in error.violations] == [(field, "TOO_LARGE")]
+
+
+def test_an_answer_above_the_size_of_a_message_is_no_fault_of_the_request():
+    """It stays what gRPC says."""
+    words = "CLIENT: Received message larger than max (9000033 vs. 8388608)"
+
+    error = error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, words), ADDRESS)
+
+    assert isinstance(error, RpcError)
 
 
 DOORS_OWN = [

@@ -8,10 +8,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from portaria.admission.rules import Rules
 from portaria.admission.unsupported import REFUSED
-from portaria.core.errors import InvalidRequest
+from portaria.core.errors import InvalidRequest, StoreUnavailable
 from portaria.core.seal import KeyRing
 from portaria.intake.admission import Admission, Admitted
-from portaria.intake.catalogue import Catalogue
+from portaria.intake.catalogue import Catalogue, Served
 from portaria.jobs.discovery import load_files
 from portaria.v1.job_pb2 import SubmitOptions
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest
@@ -45,6 +45,31 @@ def test_equal_content_has_equal_hashes(admission: Admission) -> None:
 
     assert one.submission.content_hash == two.submission.content_hash
     assert one.submission.job_id != two.submission.job_id
+
+
+def test_what_is_served_may_change_in_the_middle() -> None:
+    """A thread learns: each submission is checked by what was served at one moment."""
+    before, after = Catalogue(load_files(("portaria_workers",))), Catalogue({})
+    moments = [before.served]
+
+    class Changing:
+        """Serves something else each time that it is asked, and is complete once it was asked."""
+
+        is_complete = False
+
+        @property
+        def served(self) -> Served:
+            self.is_complete = True
+            return moments.pop() if moments else after.served
+
+    rules, keys = Rules(), KeyRing([bytes(32)])
+    admission = Admission(catalogue=Changing(), rules=rules, keys=keys, namespace="default")  # type: ignore[arg-type]
+
+    assert _admit(admission).job_type.name == "portaria_workers.mail.v1.SendEmail"
+    assert not moments
+    admission._catalogue = Changing()  # type: ignore[assignment]
+    with pytest.raises(StoreUnavailable):
+        _admit(admission)
 
 
 def test_what_differs_differs_in_its_hash(admission: Admission) -> None:

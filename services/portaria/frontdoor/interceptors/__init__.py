@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from grpc import aio
 
 from portaria.frontdoor.drain import Drain
@@ -13,6 +15,9 @@ from portaria.frontdoor.interceptors.left_early import LeftEarly
 from portaria.frontdoor.interceptors.request_id import RequestId
 
 
-def chain(drain: Drain) -> list[aio.ServerInterceptor]:
-    """From the outermost to the innermost. Errors is outside of all that may raise."""
-    return [LeftEarly(), RequestId(), AccessLog(), Errors(), Draining(drain), Deadline()]
+def chain(drain: Drain, keeps: Callable[[], bool]) -> list[aio.ServerInterceptor]:
+    """From the outermost to the innermost. Errors is outside of all that may raise.
+
+    `keeps`: see LeftEarly.
+    """
+    return [LeftEarly(keeps), RequestId(), AccessLog(), Errors(), Draining(drain), Deadline()]

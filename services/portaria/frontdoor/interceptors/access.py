@@ -16,7 +16,6 @@ class AccessLog(Around):
     """Method, status and seconds; never a request."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._log = logger()
 
     async def call(self, method: str, proceed: Behaviour, request: Any, context: Context) -> Any:

@@ -17,10 +17,9 @@ Behaviour = Callable[[Any, Context], Awaitable[Any]]
 
 
 class Around(aio.ServerInterceptor):
-    """Wraps every handler once. Subclasses say what happens around a call."""
-
-    def __init__(self) -> None:
-        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+    """Wraps handlers; what the outermost interceptor keeps is asked for once. Subclasses say what
+    happens around a call.
+    """
 
     @abc.abstractmethod
     def call(
@@ -37,15 +36,8 @@ class Around(aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Any, handler_call_details: Any
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        method = handler_call_details.method
-        known = self._wrapped.get(method)
-        if known is None:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                return None
-            # Handlers do not depend on the call, so the rest of the chain is asked only once.
-            known = self._wrapped[method] = self._wrap(method, handler)
-        return known
+        handler = await continuation(handler_call_details)
+        return None if handler is None else self._wrap(handler_call_details.method, handler)
 
     def _wrap(
         self, method: str, handler: grpc.RpcMethodHandler[Any, Any]

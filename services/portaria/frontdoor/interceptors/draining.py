@@ -15,7 +15,6 @@ class Draining(Around):
     """Every call but health checks goes through the drain."""
 
     def __init__(self, drain: Drain) -> None:
-        super().__init__()
         self._drain = drain
 
     async def call(self, method: str, proceed: Behaviour, request: Any, context: Context) -> Any:

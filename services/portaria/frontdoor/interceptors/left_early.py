@@ -1,8 +1,9 @@
-"""Calls that were given up before their turn came."""
+"""Calls that were given up before their turn came; and handlers kept, where every call begins."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -19,7 +20,11 @@ class LeftEarly(aio.ServerInterceptor):
     watches that a busy door found cancelled, seven of ten, and with this two of ten.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: Callable[[], bool]) -> None:
+        """`keeps` says whether only what is served has a handler: those of names that callers make
+        up would never be freed.
+        """
+        self._keeps = keeps
         self._known: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -30,8 +35,9 @@ class LeftEarly(aio.ServerInterceptor):
             await asyncio.sleep(0)
         handler = self._known.get(method)
         if handler is None:
+            keeps = self._keeps()
             handler = await continuation(handler_call_details)
-            if handler is not None:
-                # As all that follow do: so every other call costs nothing more.
+            if handler is not None and keeps:
+                # Handlers do not depend on the call, so the rest of the chain is asked only once.
                 self._known[method] = handler
         return handler

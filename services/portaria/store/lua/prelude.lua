@@ -1,7 +1,7 @@
 -- prelude.lua: what every script begins with. Law: read all, check all, then write; what removes
 -- the old reference to a job comes last, because Lua is not rolled back.
 --
--- portaria:events             stream   one entry a state change:
+-- portaria:events             stream   one entry a state change, or move within a state:
 --                                      e = id state attempt previous worker next tag
 -- rq:job:{id}                 hash     RQ's own fields, and ours (see store/record.py)
 -- rq:queue:{queue}            list     ids, the next one first

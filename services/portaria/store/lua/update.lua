@@ -5,7 +5,9 @@
 -- ARGV    1 namespace  2 id  3 queue ("": as it is)  4 run at ms (-1: as it is)
 -- returns {"ok" | "missing"}, {"not waiting", state}, {"late"}: it may not begin at that moment
 --
--- Its id stays in the list that it leaves: the claim drops what belongs to another queue.
+-- Its id stays in the list that it leaves: the claim drops what belongs to another queue. A move
+-- within a state is told, too, with that state as the one before: who mirrors jobs sees where it
+-- is.
 
 local id, due = ARGV[2], tonumber(ARGV[4])
 local job = read(id)
@@ -17,6 +19,7 @@ local queue = ARGV[3] ~= '' and ARGV[3] or job.queue
 local moved = queue ~= job.queue
 local tag = queue .. string.match(job.tag, '^%S+(.*)$')
 local queued = job.state == 'PENDING' and not job.parked
+local was = tonumber(call('HGET', KEYS[1], 'due') or 0)
 call('HSET', KEYS[1], 'updated', now) -- what is new is refused at maxmemory: nothing was written
 
 call('SADD', 'rq:queues', 'rq:queue:' .. queue)
@@ -31,21 +34,25 @@ if job.state == 'PENDING' and due > now then
   call('ZADD', 'rq:scheduled:' .. queue, due / 1000 + FAR, id)
   if job.parked then call('ZREM', parking(job), id) end
   if queued then call('HINCRBY', DEPTH, job.queue, -1) end
-elseif job.state == 'PENDING' then
-  if moved and queued then
+elseif job.state == 'PENDING' and moved then
+  local cursor = tell(id, 'PENDING', job.attempt, 'PENDING', '-', '0', tag)
+  if queued then
     call('RPUSH', 'rq:queue:' .. queue, id)
     call('HINCRBY', DEPTH, queue, 1)
   end
-  call('HSET', KEYS[1], 'origin', queue, 'tag', tag)
-  if moved and queued then
+  call('HSET', KEYS[1], 'origin', queue, 'tag', tag, 'cursor', cursor)
+  if queued then
     call('HINCRBY', DEPTH, job.queue, -1)
     wake(queue)
   end
-else
-  local moment = due >= 0 and due or tonumber(call('HGET', KEYS[1], 'due'))
+elseif job.state ~= 'PENDING' then
+  local moment, cursor = due >= 0 and due or was, job.cursor
+  if moved or moment ~= was then
+    cursor = tell(id, job.state, job.attempt, job.state, '-', int(moment), tag)
+  end
   if moved then call('ZREM', 'rq:scheduled:' .. job.queue, id) end
   await(id, moment)
-  call('HSET', KEYS[1], 'origin', queue, 'tag', tag, 'due', int(moment))
+  call('HSET', KEYS[1], 'origin', queue, 'tag', tag, 'due', int(moment), 'cursor', cursor)
   call('ZADD', 'rq:scheduled:' .. queue, moment / 1000 + FAR, id)
 end
 return {'ok'}
