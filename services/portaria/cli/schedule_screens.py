@@ -236,5 +236,5 @@ def _skipped(run: Run) -> str:
 def _local(when: datetime, zone: str) -> datetime:
     try:
         return when.astimezone(ZoneInfo(zone or "UTC"))
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OverflowError):
         return when.astimezone(UTC)

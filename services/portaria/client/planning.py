@@ -69,7 +69,7 @@ def schedule_of(schedule_id: str, message: Message | None, plan: Plan) -> Schedu
     """As the contract has it. Raises InvalidRequest for what the wire could not carry."""
     schedule = when_of(schedule_id, plan)
     schedule.labels.update(plan.get("labels") or {})
-    schedule.max_catch_up = _count(plan.get("max_catch_up") or 0)
+    schedule.max_catch_up = _count(plan.get("max_catch_up") or 0, "schedule.max_catch_up", 1000)
     if overlap := plan.get("overlap"):
         value = _named(OverlapPolicy.items(), f"OVERLAP_POLICY_{overlap}", "schedule.overlap")
         schedule.overlap = OverlapPolicy.ValueType(value)
@@ -125,7 +125,7 @@ def preview_request(
     schedule_id: str, when: When, count: int, after: datetime | None
 ) -> PreviewScheduleRequest:
     """Of a stored schedule, or of one that is given. Raises InvalidRequest."""
-    request = PreviewScheduleRequest(count=_count(count))
+    request = PreviewScheduleRequest(count=_count(count, "count", 1000))
     if when:
         request.schedule.CopyFrom(when_of(schedule_id, when))
     else:
@@ -165,7 +165,7 @@ def _named(values: Sequence[tuple[str, int]], name: str, field: str) -> int:
     return found
 
 
-def _count(count: int) -> int:
-    if not 0 <= count < 2**32:
-        raise InvalidRequest([Violation("count", "OUT_OF_RANGE", "must be at least 0")])
+def _count(count: int, field: str, most: int) -> int:
+    if not 0 <= count <= most:
+        raise InvalidRequest([Violation(field, "OUT_OF_RANGE", f"must be 0 to {most:,}")])
     return count

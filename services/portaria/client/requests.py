@@ -81,7 +81,11 @@ def timestamp(moment: datetime, field: str) -> Timestamp:
     if moment.tzinfo is None:
         raise InvalidRequest([Violation(field, "TIMEZONE_REQUIRED", "needs a time zone")])
     message = Timestamp()
-    message.FromDatetime(moment)
+    try:
+        message.FromDatetime(moment)
+    except (OverflowError, ValueError):
+        text = "is not a moment between the years 1 and 9999"
+        raise InvalidRequest([Violation(field, "OUT_OF_RANGE", text)]) from None
     return message
 
 

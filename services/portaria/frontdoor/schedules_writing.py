@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from portaria.admission.rules import Rules
-from portaria.core.clock import to_milliseconds
 from portaria.core.errors import (
     EtagMismatch,
     InvalidRequest,
@@ -23,10 +21,11 @@ from portaria.frontdoor.schedules_masks import mask_faults, masked
 from portaria.frontdoor.schedules_reading import SchedulesReading
 from portaria.frontdoor.schedules_to_proto import ScheduleConverter
 from portaria.intake.admission import ANONYMOUS
-from portaria.schedules.checking import Checked, Checker, ticks_alike
+from portaria.schedules.checking import Checked, Checker
 from portaria.schedules.definitions import Definitions
+from portaria.schedules.planning import next_tick
 from portaria.store.schedule_records import ScheduleRecord
-from portaria.store.schedules import KEEP, Changed, Definition, create, remove, replace
+from portaria.store.schedules import Changed, Definition, create, remove, replace
 from portaria.v1.schedules_service_pb2 import (
     SCHEDULE_STATE_ACTIVE,
     SCHEDULE_STATE_ENDED,
@@ -67,7 +66,7 @@ class SchedulesWriting:
     async def create(self, request: CreateScheduleRequest) -> CreateScheduleResponse:
         """The schedule, which may have been there with this very content.
 
-        Raises InvalidRequest and ScheduleExists.
+        Raises InvalidRequest, ScheduleExists and ScheduleBroken.
         """
         wrong = self._rules.check(request)
         if wrong and not request.HasField("schedule"):
@@ -76,7 +75,7 @@ class SchedulesWriting:
         now = await self._reading.now()
         told = warnings(checked.recurrence, now)
         schedule_id = checked.schedule.schedule_id
-        made = self._made(checked, _next_ms(checked, now))
+        made = self._made(checked, next_tick(checked, now))
         if request.validate_only:
             found = await self._reading.find(schedule_id)
             changed = Changed.SAME
@@ -88,6 +87,9 @@ class SchedulesWriting:
             changed = await self._store.run(create(self._namespace, schedule_id, made))
         if changed is Changed.EXISTS:
             raise ScheduleExists("another schedule has this schedule_id")
+        if changed is Changed.SAME:
+            # The hash beside it says so; what fires is what is sealed.
+            self._converter.open(await self._reading.record(schedule_id))
         schedule = await self._reading.get(schedule_id)
         return CreateScheduleResponse(schedule=schedule, warnings=told)
 
@@ -113,8 +115,7 @@ class SchedulesWriting:
             # Where the ticks stay as they are, those that are due stay so, too.
             before = self._believed(record)
             if record.error or before != checked.schedule:
-                keeps = before and record.next_ms and ticks_alike(before, checked.schedule)
-                made = self._made(checked, KEEP if keeps else _next_ms(checked, now))
+                made = self._made(checked, next_tick(checked, now, record, before))
                 call = replace(self._namespace, record.schedule_id, made, record.revision)
                 changed = await self._store.run(call)
             if _is_done(changed, request.schedule.etag):
@@ -173,11 +174,6 @@ class SchedulesWriting:
             created_by=ANONYMOUS,
             next_ms=next_ms,
         )
-
-
-def _next_ms(checked: Checked, now: datetime) -> int:
-    following = checked.recurrence.next_after(now)
-    return to_milliseconds(following) if following else 0
 
 
 def _as_made(checked: Checked, made: Definition) -> Schedule:

@@ -1,6 +1,7 @@
 """Finds the lists of schedules that PORTARIA_SCHEDULES names.
 
 A list is a module with `SCHEDULES = [Schedule(…), …]`; its name is the owner of what it declares.
+Who renames a module keeps what it owns by `OWNER = "its.old.name"` in it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class DeclaredList:
     """What one module declares."""
 
     owner: str
-    """The module's name."""
+    """The module's name, or what its OWNER says."""
     release: str
     schedules: Sequence[pb.Schedule]
 
@@ -60,7 +61,7 @@ def load_declared(modules: Iterable[str], *, release: str = "") -> list[Declared
     for name in dict.fromkeys(modules):
         try:
             module = importlib.import_module(name)
-        except Exception as error:  # whatever a file of somebody else may raise
+        except (Exception, SystemExit) as error:  # whatever a file of somebody else may raise
             wrong.append(f'PORTARIA_SCHEDULES: cannot import "{name}": {error}')
             continue
         schedules = [*_schedules(module, wrong)]
@@ -68,7 +69,11 @@ def load_declared(modules: Iterable[str], *, release: str = "") -> list[Declared
             first = owners.setdefault(schedule.schedule_id, name)
             if first != name:
                 wrong.append(f"{name}: {schedule.schedule_id} is declared in {first}, too")
-        found.append(DeclaredList(name, release or release_of(module), schedules))
+        owner = getattr(module, "OWNER", name)
+        if not isinstance(owner, str) or not all(map(str.isidentifier, owner.split("."))):
+            wrong.append(f"{name}: OWNER is no module's name")
+            continue
+        found.append(DeclaredList(owner, release or release_of(module), schedules))
     if wrong:
         raise ConfigurationError("\n".join(wrong))
     return found
@@ -110,6 +115,8 @@ def _schedules(module: ModuleType, wrong: list[str]) -> Iterator[pb.Schedule]:
             wrong += [
                 f"{name}: {called}: {one.field} {one.description}" for one in error.violations
             ]
+        except Exception as error:  # a value that no message can hold
+            wrong.append(f"{name}: {called}: cannot be used: {error}")
 
 
 def _exists(name: str) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from packaging.version import InvalidVersion, Version
 
-from portaria.core.clock import from_milliseconds, to_milliseconds
+from portaria.core.clock import from_milliseconds
 from portaria.core.errors import (
     EtagMismatch,
     InvalidRequest,
@@ -30,13 +30,13 @@ from portaria.schedules.checking import (
     Checked,
     content_hash_of,
     recurrence_of,
-    ticks_alike,
 )
 from portaria.schedules.definitions import Definitions, NotBelieved
+from portaria.schedules.planning import next_tick
 from portaria.store.calls import Call
 from portaria.store.releases import Standing, take_over
 from portaria.store.schedule_records import ScheduleRecord
-from portaria.store.schedules import KEEP, Applied, Changed, create, remove, replace
+from portaria.store.schedules import Applied, Changed, create, remove, replace
 from portaria.v1.schedules_service_pb2 import ApplySchedulesResponse, Schedule
 
 TRIES = 10
@@ -68,8 +68,9 @@ class Change:
     """As declared; None where it is removed."""
     seen: str = ""
     """The revision that is stored."""
-    keeps_plan: bool = False
-    """It ticks as before: what is due of it stays so."""
+    record: ScheduleRecord | None = None
+    before: Schedule | None = None
+    """What is stored, as far as it is believed."""
     in_words: str = ""
     warnings: Sequence[str] = ()
 
@@ -161,13 +162,13 @@ class Applying:
                 yield remove(*name, change.seen, applied)
             elif change.action != UNCHANGED:
                 assert change.checked is not None
-                following = change.checked.recurrence.next_after(from_milliseconds(standing.now_ms))
-                next_ms = to_milliseconds(following) if following else 0
+                now = from_milliseconds(standing.now_ms)
+                there = (change.record, change.before)
                 made = self.definitions.write(
                     change.checked.schedule,
                     content_hash=change.checked.content_hash,
                     created_by=ANONYMOUS,
-                    next_ms=KEEP if change.keeps_plan else next_ms,
+                    next_ms=next_tick(change.checked, now, *there),
                     owner=applied.owner,
                     release=applied.release,
                 )
@@ -212,9 +213,8 @@ def _change(
         action=action,
         checked=checked,
         seen=record.revision if record else "",
-        keeps_plan=bool(
-            record and record.next_ms and definition and ticks_alike(definition, checked.schedule)
-        ),
+        record=record,
+        before=definition,
         in_words=in_words(checked.recurrence),
         warnings=warnings(checked.recurrence, from_milliseconds(now_ms)),
     )

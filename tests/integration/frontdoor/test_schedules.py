@@ -192,7 +192,33 @@ def test_a_change_of_its_own_fields_keeps_the_ticks_that_are_due(
     assert labelled.next_run_time.seconds == 60
     same = schedules.update(schedule(every=60, labels={"a": "1"})).schedule
     assert same == labelled
-    assert schedules.update(schedule(every=120), "interval").schedule.next_run_time.seconds > 120
+    # The first tick of its new definition that was not over by the old plan.
+    assert schedules.update(schedule(every=120), "interval").schedule.next_run_time.seconds == 120
+
+
+@pytest.mark.parametrize("fields", ["interval", "end_time", "time_zone"])
+def test_a_change_of_when_it_ticks_leaves_what_is_due_due(
+    schedules: Schedules, redis: Redis, fields: str
+) -> None:
+    """A tick that the new definition has, too, is caught up as after any outage."""
+    schedules.create(schedule(every=60))
+    redis.zadd(keys.ticks("default"), {"nightly": 600_000})
+    changed = schedule(every=30 if fields == "interval" else 60, time_zone="Asia/Tokyo")
+    changed.end_time.FromDatetime(datetime(2040, 1, 1, tzinfo=UTC))
+
+    schedules.update(changed, fields)
+
+    assert redis.zscore(keys.ticks("default"), "nightly") == 600_000
+
+
+def test_the_same_again_over_a_forged_definition_is_told(
+    schedules: Schedules, redis: Redis
+) -> None:
+    """What fires is what is sealed, whatever the hash beside it says."""
+    schedules.create()
+    redis.hset(keys.schedule("default", "nightly"), "definition", b"forged")
+
+    assert refusal(schedules.create).reason == "SCHEDULE_BROKEN"
 
 
 def test_an_update_needs_the_newest_etag_where_it_has_one(schedules: Schedules) -> None:

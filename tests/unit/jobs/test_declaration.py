@@ -126,6 +126,35 @@ def test_a_list_is_read_with_its_owner_and_its_release(write: Write) -> None:
     assert (empty.owner, list(empty.schedules)) == ("empty_list", [])
 
 
+def test_who_renames_a_module_keeps_what_it_owns(write: Write) -> None:
+    """Pauses, plans and histories stay with the owner."""
+    write("renamed_list", "OWNER = 'one_list'\nSCHEDULES = []")
+    write("odd_list", "OWNER = 'one list'\nSCHEDULES = []")
+
+    (renamed,) = load_declared(["renamed_list"])
+
+    assert renamed.owner == "one_list"
+    with pytest.raises(ConfigurationError, match="OWNER is no module's name"):
+        load_declared(["odd_list"])
+
+
+def test_a_value_that_no_message_can_hold_is_named(write: Write) -> None:
+    """It ends no process: what is stored goes on firing."""
+    write(
+        "old_list",
+        "from datetime import datetime, timezone\n"
+        "begin = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=3)))\n"
+        "SCHEDULES = [Schedule('one', Noop(), cron='0 2 * * *', start=begin)]",
+    )
+    write("ending_list", "raise SystemExit(3)")
+
+    with pytest.raises(ConfigurationError) as refusal:
+        load_declared(["old_list", "ending_list"])
+
+    assert "old_list: one: cannot be used" in str(refusal.value)
+    assert 'cannot import "ending_list"' in str(refusal.value)
+
+
 def test_all_that_is_wrong_with_any_list_is_said_at_once(write: Write) -> None:
     """Each with its module, and with the schedule that it is about."""
     write("no_list", "SCHEDULE = []")

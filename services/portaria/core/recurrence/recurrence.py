@@ -84,10 +84,11 @@ class Recurrence:
     def _ticks(self, after: datetime, until: datetime = _LAST_MOMENT) -> Iterator[datetime]:
         if self.interval is not None:
             return map(from_milliseconds, self._multiples(after, until))
-        first, last = self._bounds(after, until)
+        begin, end = self._bounds(after, until)
+        first, last = -(-begin // 1000), end // 1000
         if first > last:
             return iter(())
-        found = instants(parse_cron(self.cron), self.zone, -(-first // 1000), last // 1000)
+        found = instants(parse_cron(self.cron), self.zone, first, last)
         return (from_milliseconds(instant * 1000) for instant in found)
 
     def _multiples(self, after: datetime, until: datetime) -> range:

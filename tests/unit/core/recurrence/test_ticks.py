@@ -32,6 +32,15 @@ def shown(ticks: list[datetime]) -> list[str]:
     return [f"{tick:%m-%d %H:%M:%S}".removesuffix(":00") for tick in ticks]
 
 
+def test_after_the_last_second_of_all_there_is_no_tick() -> None:
+    """The year 10000 is none that a message can name."""
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    recurrence = Recurrence(cron="* * * * *", zone=ZoneInfo("Asia/Tokyo"))
+
+    assert recurrence.next_after(end) is None
+    assert recurrence.latest(end, datetime.max.replace(tzinfo=UTC), 5) == ([], 0)
+
+
 def test_two_zones_in_one_process() -> None:
     """A daily 02:00 is 01:00 UTC in Luanda and 05:00 UTC in São Paulo, both at once."""
     luanda, sao_paulo = (
