@@ -26,6 +26,8 @@ from portaria.v1.jobs_service_pb2 import JobEvent, WatchJobsResponse
 Answer = TypeVar("Answer")
 
 _PAUSE = 0.2
+_LOOK, _LOOKING = 0.02, 1.0
+"""Seconds between two looks whether a cursor that was withheld is good by now, and for how long."""
 
 
 @dataclass(kw_only=True)
@@ -44,6 +46,8 @@ class Stream:
     _unfinished: set[str] = field(init=False)
     _heartbeat_at: float = field(default=0.0, init=False)
     _progress_at: float = field(default=-math.inf, init=False)
+    _owed_until: float = field(default=-math.inf, init=False)
+    """Until then its caller is to have a first cursor: cut off without one, it begins again."""
 
     def __post_init__(self) -> None:
         self._reached = self.opening.reached
@@ -108,7 +112,16 @@ class Stream:
 
     def _wake_at(self) -> float:
         progress_at = self._progress_at if self.subscription.reports else math.inf
-        return min(self._heartbeat_at, progress_at)
+        return min(self._heartbeat_at, progress_at, self._cursor_at())
+
+    def _cursor_at(self) -> float:
+        """When to write a frame for the sake of its cursor. Nobody tells a watch that the feed is
+        past what its snapshot shows, where what it read was of other jobs.
+        """
+        now = _clock()
+        if now >= self._owed_until:
+            return math.inf
+        return now if self.feed.position.order >= self.opening.shown else now + _LOOK
 
     def _is_news(self, change: StateEvent) -> bool:
         return entry_order(change.entry_id) > self._known_until(change.job_id)
@@ -173,6 +186,10 @@ class Stream:
         self, events: Sequence[JobEvent], reached: Cursor | None, *, opened: bool = False
     ) -> None:
         resumes = reached is not None and reached.order >= self.opening.shown
+        if opened and not resumes:
+            self._owed_until = _clock() + _LOOKING
+        elif resumes or self.feed.position.order >= self.opening.shown:
+            self._owed_until = -math.inf  # it has one, or lost its place and is about to end
         frame = WatchJobsResponse(
             events=events,
             cursor=str(reached) if resumes else "",

@@ -176,3 +176,18 @@ async def test_a_snapshot_has_no_cursor_before_what_it_shows() -> None:
 
     assert watched.told == [([], ""), ([5], ""), ([7], "ab.7-0"), ([8], "ab.8-0")]
     assert watched.frames[0].snapshot_complete
+
+
+async def test_a_snapshot_has_a_cursor_as_soon_as_that_may_be() -> None:
+    """Not with the next heartbeat only: who is cut off before would have to begin again."""
+    watched = Watched(shown=(7, 0))
+    await watched.until(lambda: bool(watched.frames))
+    watched._move("6-0")
+    watched.happens(6)
+    await watched.until(lambda: len(watched.frames) == 2)
+
+    watched._move("9-0")  # by changes of other jobs
+    await watched.until(lambda: len(watched.frames) == 3)
+    watched.running.cancel()
+
+    assert watched.told == [([], ""), ([6], ""), ([], "ab.9-0")]
