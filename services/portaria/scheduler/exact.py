@@ -58,7 +58,6 @@ class ExactScheduler(rq_scheduler.Scheduler):  # type: ignore[misc] # it has no 
         super().__init__(connection=store.redis, interval=int(BEAT_EVERY), name=name)
         self._store = store
         self._firing = firing
-        firing.is_stopping = lambda: self._is_stopping
         self._sweeps = sweeps
         self._alarm = alarm
         self._keep_types = keep_types
@@ -89,7 +88,7 @@ class ExactScheduler(rq_scheduler.Scheduler):  # type: ignore[misc] # it has no 
 
     def enqueue_jobs(self) -> float | None:
         """Fires all that is due; answers the seconds until the next tick, None where none is."""
-        return self._firing.fire()
+        return self._firing.fire(lambda: self._is_stopping)
 
     def heartbeat(self) -> None:
         """Says that it lives, for three beats."""

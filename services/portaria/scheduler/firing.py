@@ -72,30 +72,17 @@ class Firing:
     """Fires what is due. One for each scheduler; any number may run side by side."""
 
     def __init__(
-        self,
-        store: Store,
-        admission: Admission,
-        definitions: Definitions,
-        *,
-        namespace: str,
-        is_stopping: Callable[[], bool] = lambda: False,
+        self, store: Store, admission: Admission, definitions: Definitions, *, namespace: str
     ) -> None:
-        """`is_stopping` is asked between two pieces of work."""
         self._store = store
         self._admission = admission
         self._definitions = definitions
         self._namespace = namespace
-        self.is_stopping = is_stopping
         self._known: dict[Name, Known] = {}
         self._known_bytes = 0
         self._resting: dict[Name, float] = {}
         self._random = Random()
         self._log = logger()
-
-    @property
-    def known(self) -> set[Name]:
-        """The schedules whose definitions are kept open."""
-        return set(self._known)
 
     def wake(self, changed: Iterable[str] | None) -> None:
         """These schedules changed, or any (None): what could not fire is looked at again."""
@@ -104,9 +91,9 @@ class Firing:
         for schedule_id in changed or ():
             self._resting.pop((self._namespace, schedule_id), None)
 
-    def fire(self) -> float | None:
+    def fire(self, is_stopping: Callable[[], bool] = lambda: False) -> float | None:
         """Fires what is due, or a part of it where that is much; answers the seconds until the
-        next tick, None where there is none.
+        next tick, None where there is none. `is_stopping` is asked between two parcels.
 
         Raises StoreUnavailable and StoreFull: what was not written then is due still.
         """
@@ -127,7 +114,7 @@ class Firing:
                 if len(parcel) == _TOGETHER or sum(each.size for each in parcel) > _PARCEL:
                     self._send(parcel)
                     parcel = []
-                    if self.is_stopping():
+                    if is_stopping():
                         return 0.0
         self._send(parcel)
         if goes_on:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -93,24 +93,20 @@ def content_hash_of(schedule: Schedule) -> str:
 
 def written(given: Schedule) -> Schedule:
     """What callers write of a schedule, without what is output only."""
-    schedule = Schedule()
-    schedule.CopyFrom(given)
-    for field in Schedule.DESCRIPTOR.fields:
-        if field.name not in WRITTEN:
-            schedule.ClearField(field.name)  # type: ignore[arg-type] # a name of its own
-    return schedule
+    return _only(given, WRITTEN)
 
 
 def ticks_alike(one: Schedule, other: Schedule) -> bool:
     """Whether two schedules tick at the same instants, as far as their fields say."""
-    return _ticks_of(one) == _ticks_of(other)
+    return _only(one, _TICKS) == _only(other, _TICKS)
 
 
-def _ticks_of(schedule: Schedule) -> Schedule:
+def _only(schedule: Schedule, names: Collection[str]) -> Schedule:
+    """A copy with these fields alone."""
     found = Schedule()
     found.CopyFrom(schedule)
     for field in Schedule.DESCRIPTOR.fields:
-        if field.name not in _TICKS:
+        if field.name not in names:
             found.ClearField(field.name)  # type: ignore[arg-type] # a name of its own
     return found
 

@@ -81,7 +81,7 @@ def read_due(redis: Redis, namespace: str, *, most: int) -> Due:
         pipeline.zrange(keys.ticks(namespace), 0, most, withscores=True)
         (seconds, micros), plan = pipeline.execute()
         names = [_text(packed) for packed, _ in plan]
-        strange = [packed for packed, _ in plan if _text(packed) is None]
+        strange = [packed for (packed, _), name in zip(plan, names, strict=True) if name is None]
         if strange:
             # No schedule is called so, and it would stand in the way of others.
             redis.zrem(keys.ticks(namespace), *strange)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
@@ -31,13 +31,6 @@ from acme_jobs.lab.v1.lab_pb2 import Noop
 from portaria.jobs import Schedule
 """
 Start = Callable[..., Process]
-
-
-@pytest.fixture
-def planner(stack: Stack) -> Iterator[Planner]:
-    made = Planner(stack)
-    yield made
-    made.close()
 
 
 @pytest.fixture

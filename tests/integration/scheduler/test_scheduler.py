@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
-import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -28,13 +26,6 @@ from stack.schedules import NAMESPACE, Planner, moments
 
 MINUTE = timedelta(minutes=1)
 OFTEN = timedelta(seconds=1)
-
-
-@pytest.fixture
-def planner(stack: Stack) -> Iterator[Planner]:
-    made = Planner(stack)
-    yield made
-    made.close()
 
 
 POLICIES: dict[str, tuple[dict[str, Any], range]] = {

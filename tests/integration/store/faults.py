@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis.exceptions import ResponseError
 
+from conformance.kernel import Kernel, Setup
 from portaria.store import Store
 from portaria.store.calls import Call
 from portaria.store.scripts import Script
@@ -50,3 +51,14 @@ def every_fault(limit: int = 120) -> Iterator[int]:
     """1, 2, 3… commands that succeed; the caller stops where the script did."""
     yield from range(1, limit)
     raise AssertionError(f"the script makes more than {limit} commands")
+
+
+def broken(kernel: Kernel, scene: Setup) -> Iterator[tuple[int, Call[Any]]]:
+    """The scene anew for each command at which its call can break, broken there."""
+    assert isinstance(kernel.store, Store)
+    for most in every_fault():
+        kernel.redis.flushall()
+        call = scene(kernel)
+        if not break_at(kernel.store, call, most):
+            return
+        yield most, call

@@ -12,11 +12,11 @@ import pytest
 from redis import Redis
 
 from conformance.kernel import FAR, QUEUES, Kernel, Setup, ended, wip
-from integration.store.faults import break_at, every_fault
+from integration.store.faults import broken
 from integration.store.invariants import astray, jobs, leftovers, unreachable
 from integration.store.scenes import NOOP, OTHER, SCENES
 from portaria.core.states import TERMINAL
-from portaria.store import Store, Turn, calls, keys
+from portaria.store import Turn, calls, keys
 from portaria.store.batch import settle
 from portaria.store.calls import Call
 from portaria.store.types import register
@@ -29,14 +29,14 @@ def test_no_fault_makes_a_job_unreachable(kernel: Kernel, scene: Setup) -> None:
     """Whatever was written before the fault, somebody will still find every job."""
     scene(kernel)
     before = _ids(unreachable(kernel))  # what the audit is there for
-    for most, _ in _broken(kernel, scene):
+    for most, _ in broken(kernel, scene):
         assert _ids(unreachable(kernel)) <= before, f"after {most} commands"
 
 
 @SCENE
 def test_a_repeat_supplies_what_was_missing(kernel: Kernel, scene: Setup) -> None:
     """The same call, sent again: placed, told, ended; then every job comes to one end."""
-    for most, call in _broken(kernel, scene):
+    for most, call in broken(kernel, scene):
         answer = kernel.store.run(call)
 
         assert astray(kernel) == [], f"after {most} commands"
@@ -50,7 +50,7 @@ def test_a_repeat_supplies_what_was_missing(kernel: Kernel, scene: Setup) -> Non
 @SCENE
 def test_without_a_repeat_others_bring_every_job_to_its_end(kernel: Kernel, scene: Setup) -> None:
     """The caller died with the fault: leases lapse, moments come, others take over."""
-    for most, _ in _broken(kernel, scene):
+    for most, _ in broken(kernel, scene):
         _forget_what_was_never_acknowledged(kernel)
 
         ends = _Ends(kernel)
@@ -62,7 +62,7 @@ def test_without_a_repeat_others_bring_every_job_to_its_end(kernel: Kernel, scen
 @SCENE
 def test_a_repeat_that_comes_late_takes_nothing_from_others(kernel: Kernel, scene: Setup) -> None:
     """Others claimed in between: their holds stand, and no job is held twice."""
-    for most, call in _broken(kernel, scene):
+    for most, call in broken(kernel, scene):
         others = kernel.turn("rui", want=10)
         holds = {claim.job_id: claim.token for claim in others.claims}
 
@@ -83,7 +83,7 @@ def test_a_repeat_that_comes_late_takes_nothing_from_others(kernel: Kernel, scen
 def test_a_cut_off_submission_is_completed_by_whoever_asks_again(kernel: Kernel) -> None:
     """The caller repeats its request_id through another door, which makes another job id."""
     (submit, *_) = SCENES
-    for most, _ in _broken(kernel, submit):
+    for most, _ in broken(kernel, submit):
         again = kernel.submit("another", request_id="r-j1")
 
         assert kernel.queued()[0] == again.job_id, f"after {most} commands"
@@ -94,7 +94,7 @@ def test_a_cut_off_submission_is_completed_by_whoever_asks_again(kernel: Kernel)
 def test_a_delayed_job_that_is_completed_after_its_moment_runs(kernel: Kernel) -> None:
     """Cut off before it was placed, and repeated when it should have run already."""
     (_, submit_later, *_) = SCENES
-    for most, call in _broken(kernel, submit_later):
+    for most, call in broken(kernel, submit_later):
         if not kernel.redis.exists(keys.request("default", "r-j1")):
             continue
         kernel.change("j1", due=1)
@@ -114,17 +114,6 @@ def _without_the_disk(redis: Redis) -> Iterator[None]:
     redis.config_set("appendfsync", "no")
     yield
     redis.config_set("appendfsync", "always")
-
-
-def _broken(kernel: Kernel, scene: Setup) -> Iterator[tuple[int, Call[Any]]]:
-    """The scene anew for each command at which its call can break, broken there."""
-    assert isinstance(kernel.store, Store)
-    for most in every_fault():
-        kernel.redis.flushall()
-        call = scene(kernel)
-        if not break_at(kernel.store, call, most):
-            return
-        yield most, call
 
 
 def _forget_what_was_never_acknowledged(kernel: Kernel) -> None:
@@ -256,7 +245,7 @@ def test_half_a_registration_is_completed_by_its_repeat(kernel: Kernel) -> None:
         kernel.store.run(register("", "one", {"b.proto": b"B"}))
         return register("one", "two", files)
 
-    for most, call in _broken(kernel, scene):
+    for most, call in broken(kernel, scene):
         assert kernel.redis.get(keys.TYPES_REVISION) == b"one", f"after {most} commands"
 
         assert kernel.store.run(call)

@@ -9,9 +9,9 @@ import pytest
 from redis import Redis
 
 from conformance.kernel import QUEUE, Kernel, Setup, ended, submission
-from integration.store.faults import break_at, every_fault
+from integration.store.faults import broken
 from portaria.core.errors import StoreFull
-from portaria.store import Store, Verdict, keys
+from portaria.store import Verdict, keys
 from portaria.store.calls import Call
 from portaria.store.schedule_records import ScheduleRecord, read_due, read_schedules
 from portaria.store.schedules import (
@@ -287,16 +287,6 @@ TICKS = pytest.mark.parametrize(
     [fire, fire_and_remember_what_was_missed, pass_over, fire_the_last_one],
     ids=lambda scene: scene.__name__,
 )
-
-
-def broken(kernel: Kernel, scene: Setup) -> Iterator[tuple[int, Call[Any]]]:
-    assert isinstance(kernel.store, Store)
-    for most in every_fault():
-        kernel.redis.flushall()
-        call = scene(kernel)
-        if not break_at(kernel.store, call, most):
-            return
-        yield most, call
 
 
 @TICKS
