@@ -90,6 +90,20 @@ def test_a_tick_comes_at_its_moment(stack: Stack, planner: Planner) -> None:
     assert median(late) < 200
 
 
+def test_a_delayed_job_is_queued_at_its_moment(stack: Stack, planner: Planner) -> None:
+    """One that is due sooner than all others ends the sleep, too; no worker runs here."""
+    stack.scheduler()
+    store, late = Store(planner.redis), []
+    for number in range(8):
+        job_id = f"j{number}"
+        submitted = store.run(calls.submit(_delayed(job_id, 60)))
+        eventually(lambda: _is_queued(planner, job_id), 10)  # noqa: B023
+        late.append(_updated(planner, job_id) - submitted.created_ms - 60)
+
+    assert min(late) >= 0
+    assert median(late) < 200
+
+
 def test_jitter_is_spread(stack: Stack, planner: Planner) -> None:
     """The tick stays what it is; its job waits a little longer."""
     begin = planner.now().replace(microsecond=0) - 9 * MINUTE
@@ -159,14 +173,9 @@ def test_redis_may_go_away(stack: Stack, planner: Planner) -> None:
 def test_a_full_redis_keeps_ticks_due_and_the_rest_going(stack: Stack, planner: Planner) -> None:
     """What frees memory goes on; what waited is fired once there is room."""
     planner.create("often", Noop(), every=OFTEN, catch_up=CATCH_UP_ALL)
-    submission = Submission(
-        namespace=NAMESPACE, request_id="r", content_hash="c", job_id="j1", queue="lab:low",
-        type="acme_jobs.lab.v1.Noop", envelope=b"e", timeout_s=1, delay_ms=1500, ttl_ms=60_000,
-        max_attempts=1,
-    )  # fmt: skip
     store = Store(planner.redis)
     store.prepare()
-    store.run(calls.submit(submission))
+    store.run(calls.submit(_delayed("j1", 1500)))
     planner.redis.config_set("maxmemory", 1)
 
     scheduler = stack.scheduler()
@@ -233,6 +242,22 @@ def test_a_burst_that_cannot_fire_says_so(stack: Stack, planner: Planner) -> Non
 
     assert stack.processes.portaria("scheduler", "scheduler", "--burst").wait(20) == 0
     assert planner.redis.zcount(keys.ticks(NAMESPACE), "-inf", 3_600_000) == 0
+
+
+def _delayed(job_id: str, delay_ms: int) -> Submission:
+    return Submission(
+        namespace=NAMESPACE, request_id=job_id, content_hash="c", job_id=job_id, queue="lab:low",
+        type="acme_jobs.lab.v1.Noop", envelope=b"e", timeout_s=1, delay_ms=delay_ms, ttl_ms=60_000,
+        max_attempts=1,
+    )  # fmt: skip
+
+
+def _is_queued(planner: Planner, job_id: str) -> bool:
+    return planner.redis.hget(keys.job(job_id), "state") == b"PENDING"
+
+
+def _updated(planner: Planner, job_id: str) -> int:
+    return int(planner.redis.hget(keys.job(job_id), "updated") or 0)  # type: ignore[arg-type]
 
 
 def _proto(moment: datetime) -> Timestamp:

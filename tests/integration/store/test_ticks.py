@@ -15,6 +15,7 @@ from portaria.store import Verdict, keys
 from portaria.store.calls import Call
 from portaria.store.schedule_records import ScheduleRecord, read_due, read_schedules
 from portaria.store.schedules import (
+    KEEP,
     Changed,
     Definition,
     Paused,
@@ -122,6 +123,15 @@ def test_a_resumed_schedule_goes_on_at_the_tick_that_is_given(nightly: Kernel) -
 
     found = record(nightly)
     assert (found.paused, found.next_ms) == (None, LATER)
+
+
+def test_a_replace_may_keep_the_plan_that_is_there(nightly: Kernel) -> None:
+    """Also one that has moved on since it was read."""
+    nightly.store.run(step())
+
+    nightly.store.run(replace(NS, ID, made("two", KEEP), "one"))
+
+    assert record(nightly).next_ms == NEXT
 
 
 def test_a_paused_schedule_stays_so_when_it_is_replaced(nightly: Kernel) -> None:
