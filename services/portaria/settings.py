@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -32,6 +34,7 @@ _TLS_FILES = (
     "tls_client_cert_file",
     "tls_client_key_file",
 )
+_ENDPOINT = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _SMTP_SCHEMES = {"smtp", "smtp+starttls", "smtps"}
 
 
@@ -68,6 +71,10 @@ class Settings(BaseModel):
     """The sender of every mail."""
     link_base: str = "https://portaria.example"
     """What links in mails begin with; never taken from a payload."""
+    webhooks: tuple[tuple[str, str], ...] = ()
+    """Where webhooks may go: NAME=URL, separated by blanks. https://; http:// to this machine."""
+    webhook_key_file: Path | None = None
+    """Their secrets, a line each: a name, then one or more "whsec_…", separated by blanks."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """debug, info, warning or error."""
     log_format: Literal["auto", "pretty", "json"] = "auto"
@@ -98,7 +105,7 @@ class Settings(BaseModel):
     tls_client_key_file: Path | None = None
     """The key to it."""
 
-    @field_validator(*_TLS_FILES, mode="before")
+    @field_validator(*_TLS_FILES, "webhook_key_file", mode="before")
     @classmethod
     def _unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -120,6 +127,25 @@ class Settings(BaseModel):
         for name in value or ():
             if not all(part.isidentifier() for part in name.split(".")):
                 raise ValueError(f'"{name}" is not the name of a Python package')
+        return value
+
+    @field_validator("webhooks", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(tuple(word.partition("=")[::2]) for word in value.split())
+        return value
+
+    @field_validator("webhooks")
+    @classmethod
+    def _endpoints(cls, value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        names = [name for name, _ in value]
+        for name, url in value:
+            if not _ENDPOINT.fullmatch(name) or not url:
+                raise ValueError("expected NAME=URL, e.g. default=https://example.com/hooks")
+            if names.count(name) > 1:
+                raise ValueError(f'names "{name}" twice')
+            _check_webhook(name, url)
         return value
 
     @field_validator("redis_url")
@@ -201,3 +227,23 @@ def _check_url(value: str, schemes: set[str]) -> str:
     if not parts.hostname:
         raise ValueError("names no host")
     return value
+
+
+def _check_webhook(name: str, url: str) -> None:
+    """Neither secrets in it, nor bodies over a wire that others read."""
+    try:
+        _check_url(url, {"http", "https"})
+    except ValueError as error:
+        raise ValueError(f'"{name}": {error}') from None
+    parts = urlsplit(url)
+    if parts.username is not None or parts.fragment:
+        raise ValueError(f'"{name}": expected a URL without user and fragment')
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError(f'"{name}": expected https://, but for this machine')
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -57,7 +57,7 @@ class BareDoor(JobsServiceServicer):
             size=len(request.specs),
         )
         job = replace(self.submission, workflow_id=batch.batch_id)
-        members = [(number, 1, job.envelope, "", "") for number in range(batch.size)]
+        members = [(number, 1, job.envelope, "", "", b"") for number in range(batch.size)]
         call = write_slice(batch, Slice(0, batch.size, [kind_of(job)], members))
         await self.redis.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
         ids = [member_id(batch.batch_id, number) for number in range(batch.size)]

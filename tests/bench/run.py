@@ -27,6 +27,7 @@ from bench import (
     report,
     submit,
     watchers,
+    workflows,
 )
 from bench.machine import this_machine
 from bench.report import Section
@@ -103,6 +104,11 @@ def _progress(*, quick: bool) -> Iterator[Section]:
     yield progress.measure(calls=1_000_000, rounds=1 if quick else 5)
 
 
+def _workflows(*, quick: bool) -> Iterator[Section]:
+    yield workflows.measure(members=10_000, rounds=1 if quick else 5)
+    yield workflows.measure_cancel(rounds=1 if quick else 5)
+
+
 PARTS = {
     "drain": _drain,
     "submit": _submit,
@@ -115,6 +121,7 @@ PARTS = {
     "watchers": _watchers,
     "batchwatch": _batchwatch,
     "progress": _progress,
+    "workflows": _workflows,
 }
 
 

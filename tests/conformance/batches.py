@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from conformance.kernel import Kernel, submission
@@ -13,11 +13,12 @@ from portaria.store.batch import (
     Slice,
     Written,
     kind_of,
-    times_of,
+    rest_of,
     unique_of,
     write_slice,
 )
-from portaria.store.calls import Call
+from portaria.store.calls import Argument, Call
+from portaria.workflows.shape import Shape
 
 
 class HandIn:
@@ -35,8 +36,12 @@ class HandIn:
         leave_out: Container[int] = (),
         change: Mapping[int, Mapping[str, Any]] | None = None,
         unique_key: str = "",
+        shape: Shape | None = None,
+        fields: Mapping[str, Argument] | None = None,
     ) -> None:
-        """`unique_key` is a pattern of keys by number."""
+        """`unique_key` is a pattern of keys by number; `shape` is that of a workflow, whose hash
+        has the `fields`, too.
+        """
         self.kernel = kernel
         self.id = batch_id or new_workflow_id()
         self.ids = [member_id(self.id, number) for number in range(size)]
@@ -51,6 +56,8 @@ class HandIn:
         self._leave_out = leave_out
         self._change = change or {}
         self._unique_key = unique_key
+        self._shape = shape
+        self._fields = {"plan": "p", "head": "h", "keep": 60_000, **(fields or {})}
 
     def call(self, start: int, stop: int) -> Call[Written]:
         """What writes a slice; none where it starts at the end."""
@@ -62,8 +69,25 @@ class HandIn:
             given = {"unique_key": self._unique_key.format(number), **self._change.get(number, {})}
             job = submission(self.ids[number], workflow_id=self.id, **given)
             kind = kinds.setdefault(kind_of(job), len(kinds) + 1)
-            members.append((number, kind, job.envelope, unique_of(job), times_of(job)))
-        return write_slice(self._batch, Slice(start, stop, list(kinds), members))
+            rest = rest_of(job, self._link(number))
+            members.append((number, kind, job.envelope, unique_of(job), *rest))
+        fields = dict(self._fields_of(start, stop))
+        return write_slice(self._batch, Slice(start, stop, list(kinds), members, fields))
+
+    def _link(self, number: int) -> bytes:
+        if self._shape is None:
+            return b""
+        leaf = self._shape.leaves[number]
+        return leaf.link(waits=leaf.waits > 0).encode()
+
+    def _fields_of(self, start: int, stop: int) -> Iterator[tuple[str, Argument]]:
+        if self._shape is None:
+            return
+        for number in range(start, stop):
+            if number in self._shape.joins:
+                yield f"j{number}", self._shape.joins[number].words()
+        if start == 0:
+            yield from self._fields.items()
 
     def write(self, start: int, stop: int) -> Written:
         return self.kernel.store.run(self.call(start, stop))

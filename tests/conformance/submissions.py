@@ -35,6 +35,12 @@ def _unique(policy: Any, key: str = "ana") -> SubmitOptions:
     return SubmitOptions(unique_key=key, on_conflict=policy)
 
 
+def _spec(message: Message, **options: Any) -> JobSpec:
+    spec = JobSpec(options=_options(**options) if options else None)
+    spec.payload.Pack(message)
+    return spec
+
+
 Given = tuple[Message, dict[str, Any]]
 
 _KEYED = (Noop(), {"options": _KEPT})
@@ -55,6 +61,20 @@ PAIRS: dict[str, tuple[Given, Given]] = {
     "other headers": (
         (Noop(), {"request_id": "1", "options": _options(headers={"tenant": "a"})}),
         (Noop(), {"request_id": "1", "options": _options(headers={"tenant": "b"})}),
+    ),
+    "another hook": (
+        (Noop(), {"request_id": "1", "options": _options(on_success=_spec(Echo(text="a")))}),
+        (Noop(), {"request_id": "1", "options": _options(on_success=_spec(Echo(text="b")))}),
+    ),
+    "other headers of a hook": (
+        (
+            Noop(),
+            {"request_id": "1", "options": _options(on_retry=_spec(Noop(), headers={"a": "1"}))},
+        ),
+        (
+            Noop(),
+            {"request_id": "1", "options": _options(on_retry=_spec(Noop(), headers={"a": "2"}))},
+        ),
     ),
     "no request_id": ((Noop(), {}), (Noop(), {})),
     "a held key": (_KEYED, (Noop(), {"options": _unique(CONFLICT_POLICY_FAIL)})),
@@ -139,10 +159,7 @@ def _wrong_options(now: datetime) -> Iterator[tuple[str, SubmitOptions]]:
     yield "a long unique_key", _options(unique_key="x" * 129)
     yield "a conflict about nothing", _unique(CONFLICT_POLICY_FAIL, "")
     yield "a replacement", _unique(CONFLICT_POLICY_REPLACE)
-    for name in ("on_success", "on_failure", "on_retry"):
-        options = _options()
-        getattr(options, name).CopyFrom(_spec(Noop()))
-        yield name, options
+    yield from _wrong_hooks()
     for name in ("start_before_time", "deadline"):
         options = _options()
         options.run_time.FromDatetime(now + timedelta(minutes=2))
@@ -150,10 +167,23 @@ def _wrong_options(now: datetime) -> Iterator[tuple[str, SubmitOptions]]:
         yield f"a {name} before the start", options
 
 
-def _spec(message: Message) -> JobSpec:
-    spec = JobSpec()
-    spec.payload.Pack(message)
-    return spec
+def _wrong_hooks() -> Iterator[tuple[str, SubmitOptions]]:
+    hooks = {
+        "of no type": _spec(Empty()),
+        "without a payload": JobSpec(),
+        "with a payload that breaks a rule": _spec(Steps()),
+        "with an option that breaks a rule": _spec(Noop(), timeout=duration(timedelta())),
+        "with a unique_key": _spec(Noop(), unique_key="ana"),
+        "with hooks": _spec(Noop(), on_failure=_spec(Noop()), on_retry=_spec(Noop())),
+        "with retries of what may not be repeated": _spec(
+            Charge(gate="/", log="/"), retry=RetryPolicy(max_attempts=2)
+        ),
+    }
+    for name in ("on_success", "on_failure", "on_retry"):
+        for what, spec in hooks.items():
+            options = _options()
+            getattr(options, name).CopyFrom(spec)
+            yield f"{name} {what}", options
 
 
 def refused(submit: Callable[..., object], given: Given) -> Answer:

@@ -12,13 +12,13 @@ import pytest
 from google.protobuf.message import Message
 from redis import Redis
 
-from acme_jobs.lab.v1.lab_pb2 import Charge, Noop, Wait
+from acme_jobs.lab.v1.lab_pb2 import Append, Charge, Fail, Noop, Wait
 from conformance.scenarios import SCENARIOS, watch
 from conformance.submissions import PAIRS, paired, refused, wrong
 from portaria.client import Client, Handle
 from portaria.store import Store, calls
 from portaria.testing import EagerPlatform
-from portaria.v1.job_pb2 import JOB_STATE_RUNNING
+from portaria.v1.job_pb2 import JOB_STATE_RUNNING, Job, JobSpec, JobState, SubmitOptions
 from stack import Stack, eventually
 
 Cancel = Callable[[Handle[Message]], object]
@@ -117,6 +117,55 @@ def test_cancelled_jobs_go_as_those_of_a_worker(
         "PENDING RUNNING CANCELLING CANCELLED",
         "PENDING RUNNING CANCELLING SUCCEEDED",
     ]
+
+
+def test_hooks_go_as_those_of_a_worker(
+    stack: Stack, portaria: EagerPlatform, tmp_path: Path
+) -> None:
+    """On success, on failure, and at each retry; what is put off has not failed."""
+    stack.worker("lab")
+
+    def play(client: Client, folder: Path) -> dict[str, list[str]]:
+        folder.mkdir()
+
+        def hook(name: str) -> JobSpec:
+            spec = JobSpec(options=SubmitOptions(labels={"hook": name}, priority=3))
+            spec.payload.Pack(Append(log=str(folder / "log"), count=1))
+            return spec
+
+        options = SubmitOptions(
+            on_success=hook("success"), on_failure=hook("failure"), on_retry=hook("retry")
+        )
+        seen = {}
+        for name, payload in {
+            "succeeds": Noop(),
+            "fails": Fail(times=9, how=Fail.HOW_PERMANENT),
+            "retried": Fail(times=2),
+            "given up": Fail(times=9),
+            "put off": Fail(times=1, how=Fail.HOW_LATER),
+        }.items():
+            job = client.submit(payload, options=options).wait()
+            seen[name] = sorted(map(described, hooks_of(client, job.job_id)))
+        return seen
+
+    def hooks_of(client: Client, parent: str) -> list[Job]:
+        jobs = client.list(domains=["lab"], types=["acme_jobs.lab.v1.Append"])
+        mine = [client.handle(each.job_id) for each in jobs if each.parent_job_id == parent]
+        return [each.wait() for each in mine]
+
+    def described(job: Job) -> str:
+        return f"{job.labels['hook']} {job.queue} {JobState.Name(job.state)} {job.attempt}"
+
+    real = play(stack.client, tmp_path / "real")
+
+    assert play(portaria.client, tmp_path / "eager") == real
+    assert {name: [each.split()[0] for each in hooks] for name, hooks in real.items()} == {
+        "succeeds": ["success"],
+        "fails": ["failure"],
+        "retried": ["retry", "retry", "success"],
+        "given up": ["failure", "retry", "retry"],
+        "put off": ["success"],
+    }
 
 
 def test_submissions_are_answered_as_by_a_door(stack: Stack, portaria: EagerPlatform) -> None:

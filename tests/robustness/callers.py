@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from robustness.evidence import Check, Evidence
 from robustness.workload import KINDS
@@ -45,15 +45,21 @@ def _refused_jobs(evidence: Evidence) -> Iterator[str]:
 
 def _unwanted(evidence: Evidence) -> Iterator[str]:
     wanted = {_key(request_id): i for request_id, i in evidence.said.acks.items()}
-    for job_id, job in evidence.look.jobs.items():
+    for job_id, job in _of_callers(evidence):
         if wanted.get(job["request"]) != job_id:
             yield f"{job_id}: of {job['request']}, acknowledged was {wanted.get(job['request'])}"
     for job_id in evidence.lives.keys() - evidence.look.jobs.keys():
         yield f"{job_id}: told of, and no record"
 
 
+def _of_callers(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The jobs that were handed in one by one: those of workflows have no request of their own."""
+    members = evidence.workflows.members
+    return ((i, job) for i, job in evidence.look.jobs.items() if i not in members)
+
+
 def _several(evidence: Evidence) -> Iterator[str]:
-    counted = Counter(job["request"] for job in evidence.look.jobs.values())
+    counted = Counter(job["request"] for _, job in _of_callers(evidence))
     for request, count in counted.items():
         if count > 1:
             yield f"{request}: {count} jobs"

@@ -37,7 +37,13 @@ def long_plan(seed: int, *, minutes: float, jobs: int, kills: int) -> Plan:
     )
     # A few are refused, as they should be.
     return Plan(
-        seed=seed, jobs=int(jobs * 1.03), tiny=jobs // 2, dose=dose, patience=60.0, tidy=30.0
+        seed=seed,
+        jobs=int(jobs * 1.03),
+        tiny=jobs // 2,
+        workflows=jobs // 40,
+        dose=dose,
+        patience=60.0,
+        tidy=30.0,
     )
 
 
@@ -46,7 +52,7 @@ def quick_plan(seed: int) -> Plan:
     dose = Dose(
         seconds=16.0, kills=26, redis_kills=2, door_kills=3, stops=3, longest_stop=8.0, ambushes=9
     )
-    return Plan(seed=seed, jobs=2_150, tiny=2_400, dose=dose)
+    return Plan(seed=seed, jobs=2_150, tiny=2_400, workflows=40, dose=dose)
 
 
 def blpop_plan(seed: int) -> Plan:

@@ -12,8 +12,9 @@ from robustness.workload import KINDS
 
 CRASH_BUDGET, LOSS_BUDGET = 3, 10
 
-# The states of a job and what may follow, as the contract has them. Nobody cancels here. A short
-# run of a job that was held with others is told with its end only.
+# The states of a job and what may follow, as the contract has them. A short run of a job that was
+# held with others is told with its end only. Only jobs of workflows wait for others, are cancelled,
+# or are done from the start, where an earlier run of their workflow had done with them.
 FOLLOWS = {
     "-": {"PENDING", "SCHEDULED"},
     "SCHEDULED": {"PENDING"},
@@ -21,6 +22,16 @@ FOLLOWS = {
     "RUNNING": {"SUCCEEDED", "FAILED", "RETRYING", "PENDING"},
     "RETRYING": {"PENDING"},
 }
+_FOLLOWS_IN_WORKFLOWS = {
+    "-": {"BLOCKED", *TERMINAL},
+    "BLOCKED": {"PENDING", "CANCELLED"},
+    "PENDING": {"CANCELLING", "CANCELLED"},
+    "RUNNING": {"CANCELLING"},
+    "RETRYING": {"CANCELLED"},
+    "CANCELLING": {"SUCCEEDED", "CANCELLED"},
+}
+"""Besides."""
+_STARTS = ("RUNNING", "SUCCEEDED", "FAILED", "RETRYING")
 
 
 def check_jobs(evidence: Evidence) -> list[Check]:
@@ -38,7 +49,7 @@ def check_jobs(evidence: Evidence) -> list[Check]:
 
 def _open(evidence: Evidence) -> dict[str, str]:
     jobs = evidence.look.jobs
-    states = {job_id: jobs[job_id]["state"] for job_id in evidence.kinds if job_id in jobs}
+    states = {job_id: jobs[job_id]["state"] for job_id in evidence.job_ids if job_id in jobs}
     return {job_id: state for job_id, state in states.items() if state not in TERMINAL}
 
 
@@ -55,7 +66,7 @@ def _reachable(evidence: Evidence) -> set[str]:
 
 
 def _lost(evidence: Evidence) -> list[str]:
-    missing = [f"{job_id}: no record" for job_id in evidence.kinds.keys() - evidence.look.jobs]
+    missing = [f"{job_id}: no record" for job_id in evidence.job_ids - evidence.look.jobs.keys()]
     reachable = _reachable(evidence)
     nowhere = [
         f"{job_id}: {state}, in no queue, lease or waiting list"
@@ -79,16 +90,18 @@ def _ends(evidence: Evidence) -> list[str]:
 
 
 def _steps(evidence: Evidence) -> Iterator[str]:
+    members = evidence.workflows.members
     for job_id, life in evidence.lives.items():
-        fault = _first_fault(life)
+        fault = _first_fault(life, is_member=job_id in members)
         if fault:
             yield f"{job_id}: {fault} in {_story(life)}"
 
 
-def _first_fault(life: Sequence[Change]) -> str:
+def _first_fault(life: Sequence[Change], *, is_member: bool) -> str:
     state, attempt = "-", 0
     for change in life:
-        if change.state not in FOLLOWS.get(state, set()):
+        further = _FOLLOWS_IN_WORKFLOWS.get(state, set()) if is_member else set()
+        if change.state not in FOLLOWS.get(state, set()) | further:
             return f"{change.state} after {state}"
         if change.previous != state:
             return f"{change.state} says that {change.previous} was before, not {state}"
@@ -101,7 +114,7 @@ def _first_fault(life: Sequence[Change]) -> str:
 
 def _starts(state: str, change: Change) -> bool:
     """Whether a change tells of a start: as RUNNING, or with the end of a short run."""
-    return change.state == "RUNNING" or (state == "PENDING" and change.state in FOLLOWS["PENDING"])
+    return change.state == "RUNNING" or (state == "PENDING" and change.state in _STARTS)
 
 
 def _counters(evidence: Evidence) -> Iterator[str]:
@@ -115,9 +128,13 @@ def _counters(evidence: Evidence) -> Iterator[str]:
         # The last of a budget ends the job instead of giving it back.
         spent = _is_spent(job, kinds.get(job_id, ""))
         own_end = (steps["RUNNING", "FAILED"] or steps["PENDING", "FAILED"]) and not spent
+        # Whoever is to end fails once more, or does not, and is not asked.
+        is_asked = any(change.state == "CANCELLING" for change in life)
         failures = steps["RUNNING", "RETRYING"] + steps["PENDING", "RETRYING"] + own_end
         if job["state"] != (life[-1].state if life else ""):
             yield f"{job_id}: the record says {job['state']}, the stream {_story(life)}"
+        elif is_asked:
+            continue
         elif number["attempt"] != runs or back < deaths - spent or number["failures"] != failures:
             yield f"{job_id}: {number} in {_story(life)}"
         elif number["crashes"] > CRASH_BUDGET or number["losts"] > LOSS_BUDGET:

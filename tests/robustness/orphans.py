@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 from robustness.evidence import Check, Evidence
 
-REGISTRY_OF = {"SUCCEEDED": "finished", "FAILED": "failed"}
+REGISTRY_OF = {"SUCCEEDED": "finished", "FAILED": "failed", "CANCELLED": "canceled"}
 
-_QUEUE = r"(?:lab|burst):(?:critical|high|default|low)"
+_QUEUE = r"(?:lab|burst|flow):(?:critical|high|default|low)"
 # Each documented key, with what must be true of the part in brackets.
 _PATTERNS = (
     (r"rq:job:(.+)", "job"),
@@ -23,7 +23,8 @@ _PATTERNS = (
     (r"portaria:index:default(?::(?:type|workflow|label|schedule):.+)?", ""),
     (r"portaria:(?:holds|events|progress|watched|purge|reaper|generation|schema)", ""),
     (r"portaria:types(?::revision)?", ""),
-    (r"portaria:batch:.+", ""),
+    (r"portaria:(?:batch|ended):.+", ""),
+    (r"portaria:workflows:default", ""),
     (r"portaria:(?:schedules?|runs|ticks?):default(?::.+)?", ""),
     (r"portaria:(?:schedulers|releases|alarm)", ""),
     (r"rq:scheduler_instance:.+", ""),
@@ -31,7 +32,7 @@ _PATTERNS = (
 )
 # Redis has no empty keys: these are gone when nothing waits, runs or is queued.
 _TRANSIENT = re.compile(
-    rf"rq:(?:queue|wip|scheduled):{_QUEUE}|portaria:(?:due|depth|expiry)|portaria:parked:.+"
+    rf"rq:(?:queue|wip|scheduled):{_QUEUE}|portaria:(?:due|depth|expiry)|portaria:(?:parked|kids|todo):.+"
 )
 _INDEX = "portaria:index:default"
 
@@ -56,11 +57,15 @@ def orphans(evidence: Evidence) -> int:
 
 
 def _keys(evidence: Evidence) -> Iterator[str]:
-    kinds = evidence.kinds
+    owners = evidence.kinds.keys() | evidence.workflows.members
+    requests = evidence.said.acks.keys() | evidence.workflows.requests
     owned: dict[str, Callable[[str], bool]] = {
         "": lambda _: True,
-        "job": lambda job_id: job_id in kinds,
-        "request": lambda request_id: request_id in evidence.said.acks,
+        "job": lambda job_id: job_id in owners,
+        # That of a job that a job submitted names the other one.
+        "request": lambda request_id: (
+            request_id in requests or request_id.partition("/")[2].partition("/")[0] in owners
+        ),
         "worker": lambda name: name in evidence.living,
     }
     for key in evidence.look.keys:
@@ -136,3 +141,7 @@ def _unpurged(evidence: Evidence) -> Iterator[str]:
             yield f"{job_id}: not in portaria:purge"
         if left < 0:
             yield f"{job['request']}: kept for ever"
+    for request_id in evidence.workflows.requests:
+        key = f"portaria:request:default:{request_id}"
+        if evidence.look.requests.get(key, ("", 0))[1] < 0:
+            yield f"{key}: kept for ever"

@@ -26,11 +26,16 @@ from robustness.report import Report, judge
 from robustness.schedule import Blow, Dose, schedule
 from robustness.stream import Stream, plain
 from robustness.system import System
+from robustness.workflows.troupe import Troupe, have_hooks_run, workflows_of
 from robustness.workload import KINDS, MIXED, SIMPLE, Workload
 
 _STEP = 0.005
 _SAMPLE = 200
 _TELL_EVERY = 20.0
+_WORKFLOWS_IN = 0.8
+"""Of the time in which there is harm: the last ones have some of it, too."""
+_HOOKS = 10.0
+"""Seconds in which what the ends of workflows hand in must have run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,8 @@ class Plan:
     """Orders; nearly all are acknowledged."""
     tiny: int = 0
     """Orders for the second pool."""
+    workflows: int = 0
+    """Of a few dozen jobs each, at the most."""
     dose: Dose
     parents: int = 5
     children: int = 2
@@ -85,6 +92,14 @@ class _Run:
         self._stream = Stream(system.redis.url)
         self._events = schedule(plan.seed, plan.dose)
         self._callers: list[Caller] = []
+        self._troupe = Troupe(
+            plan.seed,
+            system.addresses,
+            folder,
+            count=plan.workflows,
+            seconds=plan.dose.seconds * _WORKFLOWS_IN,
+            patience=plan.dose.seconds + plan.patience,
+        )
 
     def judged(self) -> Report:
         """The whole run."""
@@ -112,6 +127,7 @@ class _Run:
     def _harm(self) -> list[Strike]:
         plan, system = self._plan, self._system
         paces = self._start_callers()
+        self._troupe.start()
         blows = [event for event in self._events if event.blow is not Blow.AMBUSH]
         nemesis = Nemesis(system, self._stream, blows)
         ambushes = [event for event in self._events if event.blow is Blow.AMBUSH]
@@ -157,7 +173,11 @@ class _Run:
 
     def _come_to_rest(self) -> None:
         wanted = set(self._said().acks.values())
-        self._tend(lambda: wanted <= self._stream.ended, self._plan.patience, every=0.05)
+        self._tend(
+            lambda: wanted <= self._stream.ended and not self._troupe.is_alive(),
+            self._plan.patience,
+            every=0.05,
+        )
 
     def _evidence(self, strikes: list[Strike]) -> Evidence:
         system, said = self._system, self._said()
@@ -166,6 +186,7 @@ class _Run:
             system.relieve()
         let_registrations_lapse(self._redis, system.all_workers() - system.living_workers())
         applied, attempts = deliveries(system.database)
+        self._tend(lambda: have_hooks_run(self._troupe.played), _HOOKS, every=0.05)
 
         def now() -> Evidence:
             return Evidence(
@@ -178,6 +199,7 @@ class _Run:
                 strikes=strikes,
                 told=told,
                 reasons=reasons,
+                workflows=workflows_of(self._troupe.played, self._stream.lives),
                 traces=system.traces(),
             )
 

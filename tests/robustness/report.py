@@ -48,6 +48,7 @@ def judge(seed: int, events: Sequence[Event], evidence: Evidence) -> Report:
         *check_effects(evidence),
         *check_orphans(evidence),
         *check_prefetch(evidence),
+        *evidence.workflows.checks,
         Check("processes that wrote a stack trace", evidence.traces),
         Check(
             f"recoveries beyond {recovery.SLOW:g} s, Redis being there",
@@ -75,6 +76,8 @@ def _figures(evidence: Evidence) -> Figures:
         "workers killed with several in hand": ambushes(evidence),
         "must not run twice": sum(KINDS[kind].once for kind in evidence.kinds.values()),
         "of them failed, outcome unknown": len(evidence.reasons),
+        "workflows": evidence.workflows.count,
+        "jobs of workflows": len(evidence.workflows.members),
         "effects applied": len(evidence.applied),
         "deliveries recognised by their key": repeats(evidence),
         "orphans": orphans(evidence),

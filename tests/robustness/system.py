@@ -17,6 +17,8 @@ from stack.processes import base_env
 
 _HERE = Path(__file__).parent
 _RESTART_AFTER = 0.2
+_POOLS = {"lab": ("lab", "flow")}
+"""Whose jobs the workers of a domain run, where it is not that one alone."""
 
 
 @dataclass(slots=True)
@@ -190,6 +192,8 @@ class System:
                 return self.processes.portaria("door", "serve", PORTARIA_LISTEN=address)
 
             self.doors.append(Member(f"d{number}", start, start(0)))
+        # Where jobs hand in others.
+        self.processes.env["PORTARIA_ADDRESS"] = ",".join(self.addresses)
         for address in self.addresses:
             eventually(lambda at=address: is_serving(at, within=0.2), 30)  # type: ignore[misc]
 
@@ -203,7 +207,7 @@ class System:
 
     def _worker(self, name: str, domain: str, number: int, children: int) -> Process:
         base = f"{name}r{number}"
-        words = (domain, "--concurrency", str(children), "--name", base)
+        words = (*_POOLS.get(domain, (domain,)), "--concurrency", str(children), "--name", base)
         return self.processes.portaria("worker", "worker", *words, PORTARIA_LOG_LEVEL="info")
 
     def _blpop(self, name: str, _: str, number: int, children: int) -> Process:

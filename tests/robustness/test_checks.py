@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from robustness.effects import effect_id
-from robustness.evidence import Evidence
+from robustness.evidence import Check, Evidence
 from robustness.journal import Said
 from robustness.look import Look
 from robustness.nemesis import Strike
@@ -18,6 +18,7 @@ from robustness.report import judge
 from robustness.schedule import Blow
 from robustness.stream import Change
 
+KEY_OF_RETRY = "portaria:request:default:retry w1"
 JOB, REQUEST, QUEUE = "j1", "portaria:request:default:r1", "lab:high"
 LIFE = (
     Change(1_000, "PENDING", 0, "-", "-"),
@@ -94,6 +95,10 @@ def _once(*changes: Change, reason: str = "", **fields: str) -> Callable[[Eviden
         reasons={JOB: reason},
         deliveries=sound.deliveries[:1],
     )
+
+
+def _workflows(**parts: Any) -> Callable[[Evidence], Evidence]:
+    return lambda sound: replace(sound, workflows=replace(sound.workflows, **parts))
 
 
 def _key(key: str) -> Callable[[Evidence], Evidence]:
@@ -202,6 +207,21 @@ FORGED: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
     "a request kept for ever": (
         _look(requests={REQUEST: (f"0 {JOB}", -1)}),
         "jobs that would never be purged",
+    ),
+    "a job of a workflow that is gone": (_workflows(members=frozenset({"j9"})), "lost"),
+    "a workflow that ended otherwise": (
+        _workflows(checks=[Check("workflows: ended otherwise than the model says", ["oh"])]),
+        "workflows: ended otherwise",
+    ),
+    "a workflow's request kept for ever": (
+        lambda sound: _look(requests={REQUEST: (f"0 {JOB}", 1), KEY_OF_RETRY: ("0 w", -1)})(
+            _workflows(requests=frozenset({"retry w1"}))(sound)
+        ),
+        "jobs that would never be purged",
+    ),
+    "a job that waits for others, and is of no workflow": (
+        _life(Change(1_000, "BLOCKED", 0, "-", "-"), *LIFE),
+        "changes that the automaton",
     ),
     "a stack trace": (lambda sound: replace(sound, traces=["door-1"]), "processes that wrote"),
     "a slow recovery": (

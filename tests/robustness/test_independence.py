@@ -26,7 +26,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 def test_the_oracle_names_nothing_of_the_store() -> None:
     """Of the system its files import the client, the contract, and what starts processes."""
-    files = sorted(HERE.glob("*.py"))
+    files = sorted(HERE.rglob("*.py"))
     named = {(path.name, name) for path in files for name in _imports(path)}
 
     ours = {(file, name) for file, name in named if name.split(".")[0].startswith("portaria")}

@@ -112,8 +112,8 @@ class _Story:
     def _start(self) -> int | None:
         """The place of the last change that was known when the first one was told."""
         if self._watch.cursor:
-            after = _order(entry_of(self._watch.cursor))
-            return sum(_order(each.entry) <= after for each in self._life) - 1
+            after = order_of(entry_of(self._watch.cursor))
+            return sum(order_of(each.entry) <= after for each in self._life) - 1
         return self._by_entry.get(self._seen[0].entry if self._seen else "")
 
     def _of_snapshots(self) -> Iterator[tuple[str, str]]:
@@ -187,7 +187,8 @@ def _foreign(watch: Watch) -> Iterator[str]:
             yield f"{watch.name}: {each}"
 
 
-def _order(entry: str) -> tuple[int, int]:
+def order_of(entry: str) -> tuple[int, int]:
+    """Entries sort so."""
     at_ms, _, number = entry.partition("-")
     return int(at_ms), int(number)
 

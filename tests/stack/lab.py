@@ -40,11 +40,12 @@ class Lab:
         delay: timedelta = timedelta(),
         start_before: timedelta | None = None,
         deadline: timedelta | None = None,
+        job_id: str = "",
         change: Callable[[Envelope], object] = lambda _: None,
     ) -> str:
         """Queues a job; `change` may spoil its envelope before it is sealed."""
         job_type = job_type_from(descriptor_of(type(payload)))
-        job_id, queue = new_job_id(), f"{job_type.domain}:{priority}"
+        job_id, queue = job_id or new_job_id(), f"{job_type.domain}:{priority}"
         envelope = Envelope(
             namespace="default", job_id=job_id, domain=job_type.domain, effect=job_type.effect
         )

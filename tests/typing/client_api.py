@@ -1,16 +1,32 @@
 """What mypy knows about the client. Checked, never run."""
 
 from collections.abc import AsyncGenerator, Generator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import assert_type
 
 from google.protobuf.message import Message
 
-from portaria.client import AsyncClient, AsyncHandle, Client, Handle, JobFailed, Retried, Tls
-from portaria.v1.job_pb2 import Failure, Job, SubmitOptions
+from portaria.client import (
+    AsyncClient,
+    AsyncHandle,
+    AsyncWorkflowHandle,
+    Client,
+    Handle,
+    JobFailed,
+    Retried,
+    Step,
+    Tls,
+    WorkflowHandle,
+    chain,
+    chord,
+    group,
+    step,
+)
+from portaria.v1.job_pb2 import Failure, Job, JobSpec, SubmitOptions
 from portaria.v1.jobs_service_pb2 import JobEvent, JobTypeInfo, ListJobsResponse
 from portaria.v1.schedules_service_pb2 import Schedule
+from portaria.v1.workflows_pb2 import Workflow
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 
 
@@ -56,6 +72,33 @@ def schedules(client: Client) -> None:
     client.schedules.pause("a")  # type: ignore[call-arg]
 
 
+def workflows(client: Client) -> None:
+    """Steps, and what a workflow in hand tells."""
+    mail, due = SendEmail(to="ana@example.com"), datetime(2026, 5, 1, tzinfo=UTC)
+    first = step(mail, node="first", on_failure="continue", bind={"to": "0.email"}, priority="low")
+    assert_type(first, Step)
+    assert_type(chain(first, mail), Step)
+    assert_type(group(mail, [mail, first], (mail for _ in range(3)), node="many"), Step)
+    assert_type(chord([mail], mail, on_failure="allow"), Step)
+    step(mail, on_failure="ignore")  # type: ignore[arg-type]
+    step(mail, on_failure=mail)  # type: ignore[arg-type]
+    step(mail, bind=["to"])  # type: ignore[arg-type]
+    chain({"to": "ana@example.com"})  # type: ignore[dict-item]
+    chord([mail])  # type: ignore[call-arg]
+    handle = client.submit_workflow(chain(first, mail), on_failure=mail, deadline=due)
+    assert_type(handle, WorkflowHandle)
+    assert_type(handle.workflow_id, str)
+    assert_type(handle.get(nodes=True), Workflow)
+    assert_type(handle.wait(timedelta(seconds=1)), Workflow)
+    assert_type(handle.watch(), Generator[JobEvent, None, None])
+    assert_type(handle.cancel("no more", force=True), int)
+    assert_type(handle.retry(), WorkflowHandle)
+    assert_type(handle.job("first"), Handle[Message])
+    assert_type(client.workflow("w"), WorkflowHandle)
+    assert_type(client.list_workflows(only_open=True), Generator[Workflow, None, None])
+    client.submit(mail, on_success=mail, on_retry=JobSpec())
+
+
 def reading(client: Client) -> None:
     """Many jobs at once, pages of a search, and job types."""
     assert_type(client.get_many(["a", "b"], full=True), dict[str, Job])
@@ -95,6 +138,17 @@ async def async_acting(client: AsyncClient) -> None:
     assert_type(await client.retry("a", request_id="r"), list[Retried])
     assert_type(await client.delete("a"), int)
     await client.handle("a").cancel(force=True)
+
+
+async def async_workflows(client: AsyncClient) -> None:
+    """The same for asyncio."""
+    handle = await client.submit_workflow(chain(SendEmail()), labels={"team": "a"})
+    assert_type(handle, AsyncWorkflowHandle)
+    assert_type(await handle.wait(), Workflow)
+    assert_type(handle.watch(), AsyncGenerator[JobEvent, None])
+    assert_type(await handle.retry(), AsyncWorkflowHandle)
+    assert_type(await handle.job("0.0"), AsyncHandle[Message])
+    assert_type(client.list_workflows(labels={"team": "a"}), AsyncGenerator[Workflow, None])
 
 
 def tls() -> None:

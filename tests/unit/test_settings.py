@@ -168,3 +168,37 @@ def test_settings_do_not_change() -> None:
     """What was read at start holds."""
     with pytest.raises(ValueError, match="frozen"):
         load_settings({}).log_level = "debug"
+
+
+def test_webhooks_are_names_and_urls() -> None:
+    """Separated by blanks; plain HTTP to this machine only."""
+    urls = (
+        "a=https://example.com/x?y=1,2 b=http://127.0.0.1:8080/ c=http://[::1]/ d=http://localhost"
+    )
+
+    settings = load_settings({"PORTARIA_WEBHOOKS": f" {urls}\n"})
+
+    assert " ".join("=".join(pair) for pair in settings.webhooks) == urls
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("https://example.com", "expected NAME=URL"),
+        ("a=", "expected NAME=URL"),
+        ("A=https://example.com", "expected NAME=URL"),
+        ("a=https://example.com a=https://example.org", 'names "a" twice'),
+        ("a=ftp://example.com", '"a": expected a URL with http://, https://'),
+        ("a=https://", '"a": names no host'),
+        ("a=http://example.com", '"a": expected https://, but for this machine'),
+        ("a=http://10.0.0.1", '"a": expected https://, but for this machine'),
+        (f"a=https://ana:{SECRET}@example.com", '"a": expected a URL without user'),
+        ("a=https://example.com/#x", '"a": expected a URL without user and fragment'),
+    ],
+)
+def test_a_webhook_that_cannot_be_is_said(value: str, words: str) -> None:
+    """Without what may be a secret."""
+    said = refusal(WEBHOOKS=value)
+
+    assert f"PORTARIA_WEBHOOKS: {words}" in said
+    assert SECRET not in said

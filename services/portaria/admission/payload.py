@@ -6,21 +6,26 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from portaria.admission.names import below
 from portaria.admission.rules import Rules
+from portaria.core.bindings import is_filled
 from portaria.core.errors import UNKNOWN_JOB_TYPE, Violation
-from portaria.core.job_type import JobType
+from portaria.core.job_type import TYPE_URL_PREFIX, JobType
+from portaria.v1.job_pb2 import JobSpec
 
 _FIELD = "spec.payload"
 _MOST_NAMES = 20
 
 
 def read_payload(
-    packed: AnyMessage, job_type: JobType, rules: Rules
+    packed: AnyMessage, job_type: JobType, rules: Rules, *, filled: Sequence[str] = ()
 ) -> tuple[Message | None, list[Violation]]:
-    """What was packed, if it can be read, and all that is wrong with it."""
+    """What was packed, if it can be read, and all that is wrong with it, but for the fields that
+    are `filled` later.
+    """
     if len(packed.value) > job_type.max_payload_bytes:
         text = f"is larger than {job_type.max_payload_bytes} bytes"
         return None, [Violation(_FIELD, "TOO_LARGE", text)]
@@ -33,7 +38,22 @@ def read_payload(
     if not payload.IsInitialized():  # of proto2
         names = cast("Any", payload).FindInitializationErrors()
         return None, [Violation(f"{_FIELD}.{name}", "REQUIRED", "is required") for name in names]
-    return payload, [below(_FIELD, each) for each in rules.check(payload)]
+    wrong = rules.check(payload)
+    if filled and wrong:
+        kind = cast("Descriptor", payload.DESCRIPTOR)
+        wrong = [each for each in wrong if not is_filled(kind, each.field, filled)]
+    return payload, [below(_FIELD, each) for each in wrong]
+
+
+def write_payload(spec: JobSpec, job_type: JobType, payload: Message) -> bytes:
+    """Packs what was read, and answers its bytes: equal for equal content.
+
+    Fields that the type does not have are not kept.
+    """
+    payload.DiscardUnknownFields()
+    content = payload.SerializeToString(deterministic=True)
+    spec.payload.type_url, spec.payload.value = TYPE_URL_PREFIX + job_type.name, content
+    return content
 
 
 def unknown_type(type_url: str, known: Sequence[str] = ()) -> Violation:

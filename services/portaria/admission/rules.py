@@ -87,7 +87,8 @@ def _violation(found: Any) -> Violation:
     if proto.for_key:
         description = f"its key {description}"
     return Violation(
-        field=_path(proto.field.elements),
+        # A rule of the message as a whole has no field.
+        field=_path(proto.field.elements) if proto.field is not None else "",
         reason="REQUIRED" if is_missing else reason_of_rule(proto.rule_id),
         description=description[:_LONGEST_TEXT],
     )

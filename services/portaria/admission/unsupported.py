@@ -8,25 +8,15 @@ from portaria.core.errors import Violation
 from portaria.core.job_type import JobType
 from portaria.v1.job_pb2 import CONFLICT_POLICY_REPLACE, SubmitOptions
 
-REFUSED = (
-    "on_success",
-    "on_failure",
-    "on_retry",
-)
-
 
 def unsupported_options(options: SubmitOptions, job_type: JobType | None) -> Iterator[Violation]:
     """What of the options cannot be honoured."""
-    given = {field.name for field, _ in options.ListFields()}
-    for name in REFUSED:
-        if name in given:
-            yield Violation(f"spec.options.{name}", "NOT_SUPPORTED", "is not supported yet")
     if options.on_conflict == CONFLICT_POLICY_REPLACE:
         text = "REPLACE is not supported yet"
         yield Violation("spec.options.on_conflict", "NOT_SUPPORTED", text)
     if options.on_conflict and not options.unique_key:
         text = "says nothing without a unique_key"
         yield Violation("spec.options.on_conflict", "NOT_ALLOWED", text)
-    if job_type is not None and job_type.at_most_once and "retry" in given:
+    if job_type is not None and job_type.at_most_once and options.HasField("retry"):
         text = "is not supported for a type that runs at most once"
         yield Violation("spec.options.retry", "NOT_SUPPORTED", text)

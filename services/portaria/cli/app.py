@@ -29,6 +29,12 @@ COMMANDS = {
         extra="cli",
         section="Call",
     ),
+    "workflows": Entry(
+        target="portaria.cli.workflows:workflows",
+        help="Jobs that depend on each other: submit, show, watch, cancel, retry.",
+        extra="cli",
+        section="Call",
+    ),
     "schedules": Entry(
         target="portaria.cli.schedules:schedules",
         help="Periodic work: list, preview, pause, trigger, create…",

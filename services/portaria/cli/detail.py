@@ -69,12 +69,14 @@ def _rows(job: Job, now: datetime) -> Iterator[tuple[str, str | Text]]:
     yield "progress", _progress(job)
     yield "attempts", _counts(job)
     yield "failure", failure_words(job.last_failure)
+    yield "cause", job.last_failure.cause_job_id
     yield "worker", job.worker
     yield from _times(job, now)
     yield "labels", ", ".join(f"{key}={job.labels[key]}" for key in sorted(job.labels))
     for warning in job.warnings:
         yield "warning", one_line(warning)
     yield "workflow", job.workflow_id
+    yield "node", job.node_id
     yield "schedule", job.schedule_id
     yield "retry of", job.retried_from
     yield "retried as", job.retried_as

@@ -12,7 +12,7 @@ from portaria.cli.rows import due_at, failure_words, moment, one_line
 from portaria.cli.screens import bare_table, brief
 from portaria.cli.wording import length
 from portaria.client.states import state_name
-from portaria.v1.job_pb2 import Job, Priority
+from portaria.v1.job_pb2 import JOB_STATE_RETRYING, Job, Priority
 from portaria.v1.jobs_service_pb2 import JobTypeInfo
 
 
@@ -34,7 +34,7 @@ def jobs_table(jobs: Iterable[Job], now: datetime) -> Table:
             _cut(job.type.rpartition(".")[2]),
             _cut(job.queue),
             brief(now - created) if created else "",
-            _cut(_note(job, now)),
+            _cut(job_note(job, now)),
         )
     return table
 
@@ -61,14 +61,15 @@ def types_table(types: Iterable[JobTypeInfo]) -> Table:
     return table
 
 
-def _note(job: Job, now: datetime) -> str:
+def job_note(job: Job, now: datetime) -> str:
     """Why it waits, what failed, or how far it is."""
     failure = failure_words(job.last_failure)
     if job.done:
         return failure or one_line(job.cancel_reason)
     due = due_at(job)
-    if due and due > now:
-        return f"in {brief(due - now)}" + (f": {failure}" if failure else "")
+    if due and (due > now or job.state == JOB_STATE_RETRYING):
+        wait = f"in {brief(due - now)}" if due > now else "due"
+        return wait + (f": {failure}" if failure else "")
     return pending_words(job) or _progress(job)
 
 

@@ -1,17 +1,19 @@
-"""A payload from JSON: every fault at once, each with the path of its field."""
+"""Messages from JSON: every fault at once, each with the path of its field."""
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from google.protobuf import json_format, message_factory
+from google.protobuf import descriptor_pool, json_format, message_factory
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from portaria.core.errors import InvalidRequest, Violation
 from portaria.core.job_type import descriptor_of
 
+PAYLOAD = "spec.payload"
 _WELL_KNOWN = "google.protobuf."
 _KINDS = {
     FieldDescriptor.CPPTYPE_STRING: "text",
@@ -27,66 +29,84 @@ _KINDS = {
 
 def message_from_json(kind: type[Message], text: str) -> Message:
     """Parses a payload as protobuf's JSON. Raises InvalidRequest; values are not repeated."""
-    data = _load(text)
-    faults = list(_message(descriptor_of(kind), data, ""))
+    data = load(text, PAYLOAD)
+    faults = list(faults_of(descriptor_of(kind), data, PAYLOAD))
     if faults:
         raise InvalidRequest(faults)
     try:
         return json_format.ParseDict(data, kind())
     except json_format.ParseError:
         # What the walk below does not know; protobuf's own words would repeat values.
-        raise InvalidRequest([_fault("", "is not valid JSON for this job type")]) from None
+        raise InvalidRequest([fault(PAYLOAD, "is not valid JSON for this job type")]) from None
 
 
-def _load(text: str) -> Any:
+def load(text: str, path: str) -> Any:
+    """What the text says, for the field at `path`. Raises InvalidRequest."""
     if not text.strip():
-        raise InvalidRequest([_fault("", "is empty")])
+        raise InvalidRequest([fault(path, "is empty")])
     text = text.rstrip("\r\n")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return _unique(pairs, path)
+
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in text else ""
         where = f"{line}column {error.colno}"
-        raise InvalidRequest([_fault("", f"not JSON: {error.msg} at {where}")]) from None
+        raise InvalidRequest([fault(path, f"not JSON: {error.msg} at {where}")]) from None
     except RecursionError:
-        raise InvalidRequest([_fault("", "not JSON: nested too deeply")]) from None
+        raise InvalidRequest([fault(path, "not JSON: nested too deeply")]) from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]], path: str) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequest([_fault(twice, "is given twice")])
+        raise InvalidRequest([fault(f"{path}.{twice}", "is given twice")])
     return found
 
 
-def _message(descriptor: Descriptor, data: Any, path: str) -> Iterator[Violation]:
+def faults_of(descriptor: Descriptor, data: Any, path: str) -> Iterator[Violation]:
+    """What of the data is not such a message, at `path`."""
     if not isinstance(data, dict):
-        yield _fault(path, f"expected an object, got {_kind_of(data)}")
+        yield fault(path, f"expected an object, got {_kind_of(data)}")
         return
     known = {field.name: field for field in descriptor.fields}
     spellings = {field.json_name: field for field in descriptor.fields} | known
     for name, value in data.items():
         field = spellings.get(name)
-        place = f"{path}.{name}" if path else name
+        place = f"{path}.{name}"
         if field is None:
-            yield _fault(place, f"no such field{_near(name, list(known))}")
+            yield fault(place, f"no such field{_near(name, list(known))}")
         elif value is not None:
             yield from _field(field, value, place)
+    yield from _exclusions(descriptor, data, path)
+
+
+def _exclusions(descriptor: Descriptor, data: Mapping[str, Any], path: str) -> Iterator[Violation]:
+    for oneof in descriptor.oneofs:
+        given = [
+            each.name
+            for each in oneof.fields
+            if data.get(each.name) is not None or data.get(each.json_name) is not None
+        ]
+        if len(given) > 1:
+            yield fault(f"{path}.{given[1]}", f"excludes {given[0]}")
 
 
 def _field(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
     entry = _map_value(field)
     if entry is not None:
         if not isinstance(value, dict):
-            yield _fault(path, f"expected an object, got {_kind_of(value)}")
+            yield fault(path, f"expected an object, got {_kind_of(value)}")
             return
         for key, each in value.items():
             yield from _single(entry, each, f"{path}[{json.dumps(key)}]")
     elif field.is_repeated:
         if not isinstance(value, list):
-            yield _fault(path, f"expected a list, got {_kind_of(value)}")
+            yield fault(path, f"expected a list, got {_kind_of(value)}")
             return
         for index, each in enumerate(value):
             yield from _single(field, each, f"{path}[{index}]")
@@ -97,12 +117,34 @@ def _field(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]
 def _single(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
     message = field.message_type
     if message is not None and not message.full_name.startswith(_WELL_KNOWN):
-        yield from _message(message, value, path)
+        yield from faults_of(message, value, path)
+    elif message is not None and message.full_name == AnyMessage.DESCRIPTOR.full_name:
+        yield from _any(field, value, path)
     elif message is not None:
         if not _parses(field, value):
-            yield _fault(path, f"is not a {message.name} in JSON")
+            yield fault(path, f"is not a {message.name} in JSON")
     elif not _parses(field, value):
-        yield _fault(path, _expected(field, value))
+        yield fault(path, _expected(field, value))
+
+
+def _any(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
+    if not isinstance(value, dict):
+        yield fault(path, f"expected an object, got {_kind_of(value)}")
+        return
+    name = value.get("@type")
+    if not isinstance(name, str) or not name:
+        yield fault(f"{path}.@type", "is required: the name of its type")
+        return
+    try:
+        packed = descriptor_pool.Default().FindMessageTypeByName(name.rpartition("/")[2])
+    except KeyError:
+        yield fault(f"{path}.@type", "no such type is known here")
+        return
+    rest = {key: each for key, each in value.items() if key != "@type"}
+    if not packed.full_name.startswith(_WELL_KNOWN):
+        yield from faults_of(packed, rest, path)
+    elif not _parses(field, value):
+        yield fault(path, f"is not a {packed.name} in JSON")
 
 
 def _parses(field: FieldDescriptor, value: Any) -> bool:
@@ -150,5 +192,6 @@ def _near(name: str, known: list[str]) -> str:
     return f" (there are {', '.join(known)})" if known else ""
 
 
-def _fault(path: str, description: str) -> Violation:
-    return Violation(f"spec.payload.{path}" if path else "spec.payload", "JSON", description)
+def fault(path: str, description: str) -> Violation:
+    """What is wrong at a path."""
+    return Violation(path, "JSON", description)

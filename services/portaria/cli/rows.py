@@ -1,5 +1,6 @@
 """What a watcher knows of a job: events folded into one row."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +19,8 @@ class Row:
 
     job_id: str
     type: str = ""
+    node: str = ""
+    """Its name in its workflow."""
     state: str = ""
     attempt: int = 0
     max_attempts: int = 0
@@ -67,7 +70,7 @@ class Row:
         self.percent, self.message = 0.0, ""
 
     def _snapshot(self, job: Job) -> None:
-        self.type = job.type
+        self.type, self.node = job.type, job.node_id or self.node
         self.max_attempts = job.max_attempts
         self.worker = job.worker
         self.created_at = moment(job.create_time)
@@ -91,12 +94,17 @@ class Row:
 class Rows:
     """The rows of several jobs, in the order in which they were asked for."""
 
-    def __init__(self, job_ids: tuple[str, ...] | list[str]) -> None:
+    def __init__(
+        self, job_ids: tuple[str, ...] | list[str], nodes: Mapping[str, str] | None = None
+    ) -> None:
+        """`nodes` are the names of jobs in their workflow, by their ids."""
         self._rows = {job_id: Row(job_id=job_id) for job_id in job_ids}
+        self._nodes = nodes or {}
 
     def apply(self, event: JobEvent) -> Row:
         """The row that an event changed."""
-        row = self._rows.setdefault(event.job_id, Row(job_id=event.job_id))
+        node = self._nodes.get(event.job_id, "")
+        row = self._rows.setdefault(event.job_id, Row(job_id=event.job_id, node=node))
         row.apply(event)
         return row
 

@@ -108,15 +108,13 @@ def _usable_files(settings: Settings) -> Files:
     from portaria.jobs.discovery import load_files
 
     with telling("these job types cannot be used"):
-        found = job_types(settings).all()
+        found = job_types(settings)
         try:
-            from portaria.admission.rules import Rules
+            from portaria.admission.hooks import judge_types
         except ModuleNotFoundError:
             click.echo("protovalidate is not installed: rules of fields are not checked", err=True)
         else:
-            rules = Rules()
-            for each in found:
-                rules.warm_up(each.message())
+            judge_types(found)
         return load_files(settings.jobs)
 
 

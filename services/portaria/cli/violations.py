@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from buf.validate import validate_pb2
+from portaria.cli.json_text import unpacked
 from portaria.core.errors import Violation
 from portaria.v1 import job_type_pb2
 
 _PAYLOAD = "spec.payload"
+_ROOT = "root."
 _OPTIONS = {
     "spec.options.priority": "--priority",
     "spec.options.delay": "--delay",
@@ -38,6 +41,7 @@ _OPTIONS = {
     "schedule_id": "id",
     "after": "--after",
     "count": "--count",
+    "deadline": "--deadline",
 }
 _SCHEDULE = "schedule."
 _STEP = re.compile(r'\.?(?P<name>[A-Za-z_]\w*)|\[(?P<index>\d+)\]|\[(?P<key>"(?:[^"\\]|\\.)*")\]')
@@ -55,7 +59,7 @@ def table(violations: Sequence[Violation], message: Message | None = None) -> st
 
 def label(path: str) -> str:
     """How a person calls a field: `to` for spec.payload.to, `--delay` for an option."""
-    path = path.removeprefix(_SCHEDULE)
+    path = path.removeprefix(_SCHEDULE).removeprefix(_ROOT)
     if path == _PAYLOAD:
         return "payload"
     if path.startswith(f"{_PAYLOAD}."):
@@ -91,13 +95,15 @@ class _Place:
 
 
 def _find(message: Message, path: str) -> _Place | None:
-    """Follows `spec.payload.recipients[3].address` into a payload."""
-    if not path.startswith(f"{_PAYLOAD}."):
+    """Follows `spec.payload.recipients[3].address` into a payload, `root.job…` into a step."""
+    start = next((each for each in (f"{_PAYLOAD}.", _ROOT) if path.startswith(each)), None)
+    if start is None:
         return None
     value: Any = message
     field: FieldDescriptor | None = None
     sensitive = False
-    for step in _STEP.finditer(path.removeprefix(f"{_PAYLOAD}.")):
+    for step in _STEP.finditer(path.removeprefix(start)):
+        value = unpacked(value) if isinstance(value, AnyMessage) else value
         try:
             if step["name"]:
                 field = value.DESCRIPTOR.fields_by_name[step["name"]]

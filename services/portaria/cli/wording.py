@@ -77,5 +77,5 @@ def change_line(row: Row, now: datetime) -> str:
     """One line for one change, where there is no terminal to draw on."""
     stamp = clock_time(row.event_at or now)
     said = textwrap.shorten(note(row, now), _LONGEST_NOTE, placeholder=" …")
-    parts = [row.job_id, f"{row.state:<10}", attempt(row), figures(row), said]
+    parts = [row.job_id, f"{row.state:<10}", row.node, attempt(row), figures(row), said]
     return "  ".join([stamp, *(part for part in parts if part)]).rstrip()

@@ -10,7 +10,9 @@ with Client() as client:
 from portaria.client.acting import Retried
 from portaria.client.async_client import AsyncClient
 from portaria.client.async_handle import AsyncHandle
+from portaria.client.async_workflow_handle import AsyncWorkflowHandle
 from portaria.client.client import Client
+from portaria.client.composing import chain, chord, group, step
 from portaria.client.errors import (
     DoorUnavailable,
     JobCancelled,
@@ -22,6 +24,7 @@ from portaria.client.errors import (
 )
 from portaria.client.handle import Handle
 from portaria.client.tls import Tls
+from portaria.client.workflow_handle import WorkflowHandle
 from portaria.core.errors import (
     AlreadyBegun,
     AlreadyExists,
@@ -33,6 +36,7 @@ from portaria.core.errors import (
     NewerRelease,
     NotFound,
     NotRetryable,
+    ParentNotRunning,
     PortariaError,
     QueueNotFound,
     RequestIdReused,
@@ -45,13 +49,16 @@ from portaria.core.errors import (
     StoreFull,
     StoreUnavailable,
     Violation,
+    WorkflowNotFound,
 )
+from portaria.v1.workflows_pb2 import Step
 
 __all__ = [
     "AlreadyBegun",
     "AlreadyExists",
     "AsyncClient",
     "AsyncHandle",
+    "AsyncWorkflowHandle",
     "Client",
     "ConfigurationError",
     "CursorExpired",
@@ -67,6 +74,7 @@ __all__ = [
     "NewerRelease",
     "NotFound",
     "NotRetryable",
+    "ParentNotRunning",
     "PortariaError",
     "QueueNotFound",
     "RequestIdReused",
@@ -79,8 +87,15 @@ __all__ = [
     "ScheduleExists",
     "ScheduleNotFound",
     "ShuttingDown",
+    "Step",
     "StoreFull",
     "StoreUnavailable",
     "Tls",
     "Violation",
+    "WorkflowHandle",
+    "WorkflowNotFound",
+    "chain",
+    "chord",
+    "group",
+    "step",
 ]

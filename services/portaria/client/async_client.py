@@ -19,12 +19,13 @@ from portaria.client.schedules import AsyncSchedules
 from portaria.client.selecting import Lasting
 from portaria.client.tls import Tls, pem_or_default
 from portaria.client.watching import WatchOptions
+from portaria.client.workflows import AsyncWorkflows
 from portaria.core.errors import PortariaError
 from portaria.v1.job_pb2 import Job, SubmitOptions
 from portaria.v1.jobs_service_pb2 import JobEvent
 
 
-class AsyncClient(AsyncOperations, AsyncActing, AsyncReading):
+class AsyncClient(AsyncOperations, AsyncActing, AsyncReading, AsyncWorkflows):
     """As Client; belongs to the event loop of its first call."""
 
     def __init__(
@@ -58,6 +59,9 @@ class AsyncClient(AsyncOperations, AsyncActing, AsyncReading):
         delay: timedelta | None = None,
         run_time: datetime | None = None,
         labels: Mapping[str, str] | None = None,
+        on_success: Message | None = None,
+        on_failure: Message | None = None,
+        on_retry: Message | None = None,
     ) -> AsyncHandle[Message]:
         """As Client.submit."""
         request = submit_request(
@@ -68,6 +72,9 @@ class AsyncClient(AsyncOperations, AsyncActing, AsyncReading):
             delay=delay,
             run_time=run_time,
             labels=labels,
+            on_success=on_success,
+            on_failure=on_failure,
+            on_retry=on_retry,
         )
         answer = await self._calls.unary(lambda stub: stub.SubmitJob, request)
         return AsyncHandle(self._calls, answer.job.job_id, answer)

@@ -76,9 +76,18 @@ class Calls:
         self,
         method: Callable[[JobsServiceStub], grpc.UnaryUnaryMultiCallable[_Request, _Response]],
         request: _Request,
+        *,
+        within: timedelta | None = None,
+        at_least: timedelta = timedelta(),
     ) -> _Response:
-        """One call, repeated inside the client's timeout where that may help."""
-        return self._repeated(lambda: method(self.stub), request)
+        """One call, repeated inside the client's timeout, or a shorter one, where that may help.
+
+        `at_least` is what a call about much may take, however short the client's timeout is.
+        """
+        timeout = max(self._timeout, at_least)
+        if within is not None:
+            timeout = min(timeout, within)
+        return self._repeated(lambda: method(self.stub), request, timeout)
 
     def admin(
         self,
@@ -126,8 +135,10 @@ class Calls:
         self,
         method: Callable[[], grpc.UnaryUnaryMultiCallable[_Request, _Response]],
         request: _Request,
+        timeout: timedelta | None = None,
     ) -> _Response:
-        attempts = UnaryAttempts(self._timeout, clock=self._clock, rng=self._rng)
+        within = self._timeout if timeout is None else timeout
+        attempts = UnaryAttempts(within, clock=self._clock, rng=self._rng)
         while True:
             try:
                 response = method()(request, timeout=attempts.seconds_left())

@@ -18,6 +18,7 @@ from portaria.client.schedules import Schedules
 from portaria.client.selecting import Lasting
 from portaria.client.tls import Tls, pem_or_default
 from portaria.client.watching import WatchOptions
+from portaria.client.workflows import Workflows
 from portaria.core.errors import PortariaError
 from portaria.v1.job_pb2 import Job, SubmitOptions
 from portaria.v1.jobs_service_pb2 import JobEvent
@@ -26,7 +27,7 @@ DEFAULT_TIMEOUT = timedelta(seconds=10)
 DEFAULT_PATIENCE = timedelta(minutes=5)
 
 
-class Client(Operations, Acting, Reading):
+class Client(Operations, Acting, Reading, Workflows):
     """Hands jobs to a door and follows them. Safe to share between threads; use it as a context.
 
     `address` is HOST:PORT, by default PORTARIA_ADDRESS, else 127.0.0.1:50051. Several doors are
@@ -71,11 +72,15 @@ class Client(Operations, Acting, Reading):
         delay: timedelta | None = None,
         run_time: datetime | None = None,
         labels: Mapping[str, str] | None = None,
+        on_success: Message | None = None,
+        on_failure: Message | None = None,
+        on_retry: Message | None = None,
     ) -> Handle[Message]:
         """Hands in one job; when this returns, the job is on disk.
 
         Repeats itself while the door is away, under one request_id, so that it makes one job at
-        most. Raises InvalidRequest with everything that is wrong, RequestIdReused,
+        most. Its end submits `on_success` or `on_failure`, and each retry `on_retry`: payloads, or
+        whole JobSpecs. Raises InvalidRequest with everything that is wrong, RequestIdReused,
         StoreUnavailable, StoreFull, DeadlineExceeded or RpcError.
         """
         request = submit_request(
@@ -86,6 +91,9 @@ class Client(Operations, Acting, Reading):
             delay=delay,
             run_time=run_time,
             labels=labels,
+            on_success=on_success,
+            on_failure=on_failure,
+            on_retry=on_retry,
         )
         answer = self._calls.unary(lambda stub: stub.SubmitJob, request)
         return Handle(self._calls, answer.job.job_id, answer)

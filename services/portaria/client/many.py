@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from google.protobuf.message import Message
 
-from portaria.client.requests import spec_of
+from portaria.client.requests import checked_labels, spec_of
 from portaria.client.statuses import error_of_item
 from portaria.core.errors import InvalidRequest, PortariaError, Violation
 from portaria.core.ids import new_request_id
@@ -77,7 +77,7 @@ class Chunks:
         if not 1 <= size <= MOST_JOBS:
             raise ValueError(f"chunk is {size}: expected 1 to {MOST_JOBS}")
         self._size = size
-        self._labels = dict(labels or {})
+        self._labels = dict(checked_labels(labels))
         self._request_id = request_id
         self._on_error = on_error
         self._specs: list[JobSpec] = []

@@ -9,7 +9,14 @@ from typing import Literal, TypedDict
 
 from google.protobuf.message import Message
 
-from portaria.client.requests import PriorityName, duration, priority_of, spec_of, timestamp
+from portaria.client.requests import (
+    PriorityName,
+    checked_labels,
+    duration,
+    priority_of,
+    spec_of,
+    timestamp,
+)
 from portaria.core.errors import InvalidRequest, Violation
 from portaria.v1.job_pb2 import SubmitOptions
 from portaria.v1.schedules_service_pb2 import (
@@ -68,7 +75,7 @@ class Preview:
 def schedule_of(schedule_id: str, message: Message | None, plan: Plan) -> Schedule:
     """As the contract has it. Raises InvalidRequest for what the wire could not carry."""
     schedule = when_of(schedule_id, plan)
-    schedule.labels.update(plan.get("labels") or {})
+    schedule.labels.update(checked_labels(plan.get("labels")))
     schedule.max_catch_up = _count(plan.get("max_catch_up") or 0, "schedule.max_catch_up", 1000)
     if overlap := plan.get("overlap"):
         value = _named(OverlapPolicy.items(), f"OVERLAP_POLICY_{overlap}", "schedule.overlap")

@@ -19,6 +19,7 @@ from portaria.v1.job_pb2 import (
     SubmitOptions,
 )
 from portaria.v1.jobs_service_pb2 import GetJobRequest, SubmitJobRequest
+from portaria.v1.workflows_pb2 import Step
 
 PriorityName = Literal["critical", "high", "default", "low"]
 
@@ -32,23 +33,60 @@ def submit_request(
     delay: timedelta | None = None,
     run_time: datetime | None = None,
     labels: Mapping[str, str] | None = None,
+    on_success: Message | None = None,
+    on_failure: Message | None = None,
+    on_retry: Message | None = None,
 ) -> SubmitJobRequest:
     """A submit, with a request_id in any case. The named arguments win over `options`."""
-    merged = SubmitOptions()
-    if options is not None:
-        merged.CopyFrom(options)
-    if priority is not None:
-        merged.priority = priority_of(priority, "spec.options.priority")
-    _start(merged, delay, run_time)
-    merged.labels.update(labels or {})
+    merged = options_of(options, priority=priority, delay=delay, run_time=run_time, labels=labels)
+    if on_success is not None:
+        merged.on_success.CopyFrom(hook_of(on_success))
+    if on_failure is not None:
+        merged.on_failure.CopyFrom(hook_of(on_failure))
+    if on_retry is not None:
+        merged.on_retry.CopyFrom(hook_of(on_retry))
     return SubmitJobRequest(
         spec=spec_of(message, merged),
         request_id=new_request_id() if request_id is None else request_id,
     )
 
 
+def options_of(
+    options: SubmitOptions | None,
+    *,
+    priority: PriorityName | None,
+    delay: timedelta | None,
+    run_time: datetime | None,
+    labels: Mapping[str, str] | None,
+    path: str = "spec.options",
+) -> SubmitOptions:
+    """A copy of `options`, over which the named arguments win; faults are told of at `path`."""
+    merged = SubmitOptions()
+    if options is not None:
+        merged.CopyFrom(options)
+    if priority is not None:
+        merged.priority = priority_of(priority, f"{path}.priority")
+    _start(merged, delay, run_time, f"{path}.run_time")
+    merged.labels.update(checked_labels(labels))
+    return merged
+
+
+def checked_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
+    """The labels, if any. Raises TypeError for one that is no str, and names it."""
+    for key, value in (labels or {}).items():
+        for each in (key, value):
+            if not isinstance(each, str):
+                raise TypeError(f"labels[{key!r}]: expected a str; got {type(each).__name__}")
+    return labels or {}
+
+
+def hook_of(hook: Message) -> JobSpec:
+    """A job that the end or a retry of another submits: its payload, or all of it as a JobSpec."""
+    return hook if isinstance(hook, JobSpec) else spec_of(hook)
+
+
 def spec_of(message: Message, options: SubmitOptions | None = None) -> JobSpec:
-    """A job as the contract has it. Raises TypeError for what is no message."""
+    """A job as the contract has it. Raises TypeError for what is no message of a job type."""
     _require_message(message)
     payload = AnyMessage()
     payload.Pack(message, deterministic=True)
@@ -56,9 +94,11 @@ def spec_of(message: Message, options: SubmitOptions | None = None) -> JobSpec:
 
 
 def _require_message(value: object) -> None:
-    if isinstance(value, Message):
+    if isinstance(value, Message) and not isinstance(value, Step):
         return
     got = type(value).__name__
+    if isinstance(value, Step):
+        got = "a Step, which is a part of a workflow: only submit_workflow takes it"
     if isinstance(value, type) and issubclass(value, Message):
         got = f"the class {value.__name__}: call it"
     raise TypeError(f"expected the message of a job type, e.g. SendEmail(to=...); got {got}")
@@ -98,11 +138,13 @@ def priority_of(name: str, field: str) -> Priority.ValueType:
         raise InvalidRequest([Violation(field, "UNKNOWN", text)]) from None
 
 
-def _start(options: SubmitOptions, delay: timedelta | None, run_time: datetime | None) -> None:
+def _start(
+    options: SubmitOptions, delay: timedelta | None, run_time: datetime | None, field: str
+) -> None:
     if delay is not None and run_time is not None:
         text = "excludes a delay: give one of them"
-        raise InvalidRequest([Violation("spec.options.run_time", "CONFLICT", text)])
+        raise InvalidRequest([Violation(field, "CONFLICT", text)])
     if delay is not None:
         options.delay.CopyFrom(duration(delay))
     if run_time is not None:
-        options.run_time.CopyFrom(timestamp(run_time, "spec.options.run_time"))
+        options.run_time.CopyFrom(timestamp(run_time, field))

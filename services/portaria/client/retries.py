@@ -48,6 +48,11 @@ def passes(error: PortariaError, *, stream: bool = False) -> bool:
     return stream and isinstance(error, SlowWatcher)
 
 
+def is_outage(error: PortariaError, *, stream: bool = False) -> bool:
+    """As `passes`, of what runs for long: no answer at all is an outage, too."""
+    return passes(error, stream=stream) or isinstance(error, DeadlineExceeded)
+
+
 def wait_before_next(error: PortariaError, failures: int, rng: Random) -> timedelta:
     """The backoff, but never sooner than the door asked for."""
     wait = BACKOFF.wait(failures, rng)
@@ -104,8 +109,7 @@ class Outage:
 
     def failed(self, error: PortariaError, *, stream: bool = False) -> timedelta:
         """The wait before the next attempt. Raises the error where there is none."""
-        # A poll that got no answer at all is an outage, too.
-        if not passes(error, stream=stream) and not isinstance(error, DeadlineExceeded):
+        if not is_outage(error, stream=stream):
             raise error
         now = self._clock.monotonic()
         if not self._failures:

@@ -21,6 +21,7 @@ from portaria.core.errors import (
     NewerRelease,
     NotFound,
     NotRetryable,
+    ParentNotRunning,
     PortariaError,
     QueueNotFound,
     RequestIdReused,
@@ -34,6 +35,7 @@ from portaria.core.errors import (
     StoreFull,
     StoreUnavailable,
     Violation,
+    WorkflowNotFound,
 )
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest
 
@@ -96,10 +98,12 @@ _KINDS: dict[str, _Kind] = {
     "JOB_NOT_FOUND": NotFound,
     "QUEUE_NOT_FOUND": QueueNotFound,
     "SCHEDULE_NOT_FOUND": ScheduleNotFound,
+    "WORKFLOW_NOT_FOUND": WorkflowNotFound,
     "SCHEDULE_EXISTS": ScheduleExists,
     "SCHEDULE_DECLARED": ScheduleDeclared,
     "ETAG_MISMATCH": EtagMismatch,
     "SCHEDULE_BROKEN": ScheduleBroken,
+    "PARENT_NOT_RUNNING": ParentNotRunning,
     "RUN_OPEN": RunOpen,
     "NEWER_RELEASE": NewerRelease,
     "RESULT_EXPIRED": NotFound,

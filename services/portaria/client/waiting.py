@@ -33,7 +33,8 @@ class Deadline:
         """Raises DeadlineExceeded when the time is up."""
         if self.left() == timedelta():
             seconds = self._timeout.total_seconds() if self._timeout else 0
-            raise DeadlineExceeded(f"{what} after {seconds:g} s")
+            # What is left of a longer wait has microseconds.
+            raise DeadlineExceeded(f"{what} after {round(seconds, 2) or seconds:g} s")
 
     def shorten(self, wait: timedelta) -> timedelta:
         """A wait that does not pass the end."""

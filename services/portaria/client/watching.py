@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 
 from portaria.client.requests import duration
 from portaria.client.retries import Outage
@@ -36,6 +37,8 @@ from portaria.v1.jobs_service_pb2 import (
 )
 
 _log = logging.getLogger(__name__)
+
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +181,9 @@ class WatchSession:
         self._cursor, self._resumes = "", False
 
     def _check_deadline(self) -> None:
-        self._deadline.check(f"{', '.join(self._open) or 'the selected jobs'}: not done")
+        named = ", ".join(islice(self._open, _MOST_NAMED)) or "the selected jobs"
+        more = len(self._open) - _MOST_NAMED
+        self._deadline.check(f"{named}{f' and {more:,} more' if more > 0 else ''}: not done")
 
     def _is_news(self, event: JobEvent) -> bool:
         before = self._known.get(event.job_id)

@@ -4,7 +4,8 @@
     ├── InvalidRequest          every violation of one request
     ├── NotFound
     │   ├── QueueNotFound
-    │   └── ScheduleNotFound
+    │   ├── ScheduleNotFound
+    │   └── WorkflowNotFound
     ├── AlreadyExists
     │   ├── RequestIdReused
     │   └── ScheduleExists
@@ -15,6 +16,7 @@
     ├── NewerRelease            a newer release has applied the list
     ├── AlreadyBegun            a worker holds the job, or it is done
     ├── NotRetryable
+    ├── ParentNotRunning        what submits a job is over, or never began
     ├── CursorExpired
     ├── StoreUnavailable        Redis cannot be reached, or not now
     ├── StoreFull               Redis is out of memory
@@ -112,6 +114,15 @@ class ScheduleNotFound(NotFound):
         super().__init__(message)
 
 
+class WorkflowNotFound(NotFound):
+    """No such workflow, or it was purged."""
+
+    reason = "WORKFLOW_NOT_FOUND"
+
+    def __init__(self, message: str = "no such workflow, or it was purged") -> None:
+        super().__init__(message)
+
+
 class AlreadyExists(PortariaError):
     """Something else stands in the place."""
 
@@ -170,6 +181,12 @@ class NotRetryable(PortariaError):
     """The job is not done, or was handed in again already."""
 
     reason = "NOT_RETRYABLE"
+
+
+class ParentNotRunning(PortariaError):
+    """A job that submits others runs: this one does not, or is not known."""
+
+    reason = "PARENT_NOT_RUNNING"
 
 
 class CursorExpired(PortariaError):

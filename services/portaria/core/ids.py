@@ -36,11 +36,23 @@ def new_workflow_id() -> str:
 
 
 def member_id(workflow_id: str, number: int) -> str:
-    """The job at a place in a batch, from 0 to 4,094: UUIDv7s that sort in that order.
+    """The job at a place in a batch or workflow, from 0 to 65,519: a UUIDv7.
 
-    The twelve bits that make ids of one millisecond differ hold the place; prelude.lua has it, too.
+    The twelve bits that make ids of one millisecond differ hold the place modulo 4,095, so that the
+    first 4,095 sort in that order; the last digit is moved on by the rest. prelude.lua has it, too.
     """
-    return f"{workflow_id[:15]}{number:03x}{workflow_id[18:]}"
+    high, low = divmod(number, 4095)
+    last = f"{(int(workflow_id[-1], 16) + high) % 16:x}"
+    return f"{workflow_id[:15]}{low:03x}{workflow_id[18:-1]}{last}"
+
+
+def is_member(family_id: str, job_id: str) -> bool:
+    """Whether a job is one of those whose ids follow from a workflow's; see member_id."""
+    return (
+        is_job_id(job_id)
+        and job_id[15:18] != "fff"
+        and (job_id[:15], job_id[18:-1]) == (family_id[:15], family_id[18:-1])
+    )
 
 
 def new_request_id() -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
+from typing import Literal, cast
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
@@ -25,6 +25,12 @@ _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(hours=24)
 _SHORTEST_TTL, _LONGEST_TTL = timedelta(minutes=1), timedelta(days=366)
 _LONGEST_WAIT = timedelta(days=7)
 TYPE_URL_PREFIX = "type.googleapis.com/"
+HOOKS: tuple[Literal["on_success", "on_failure", "on_retry"], ...] = (
+    "on_success",
+    "on_failure",
+    "on_retry",
+)
+"""Fields of a job's options, and of those of its type."""
 
 _DOMAIN = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 
@@ -48,6 +54,8 @@ class JobType:
     max_payload_bytes: int
     retry: RetryPolicy
     default_retry: job_pb2.RetryPolicy
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    """Full names of the types of its hooks, by the name of the hook."""
 
     @property
     def bare_name(self) -> str:
@@ -94,12 +102,33 @@ def job_type_from(descriptor: Descriptor) -> JobType:
         max_payload_bytes=options.max_payload_bytes or DEFAULT_MAX_PAYLOAD,
         retry=retry,
         default_retry=options.default_retry,
+        hooks={name: hook for name in HOOKS if (hook := getattr(options, name))},
     )
 
 
 def descriptor_of(message: type[Message]) -> Descriptor:
     """The descriptor of a generated class."""
     return cast("Descriptor", message.DESCRIPTOR)  # upb's own class is the same by duck
+
+
+def hook_types(descriptor: Descriptor) -> list[Descriptor]:
+    """The job types that the hooks of a type name. Raises ConfigurationError where one is none."""
+    options, pool = descriptor.GetOptions().Extensions[job_type_pb2.job_type], descriptor.file.pool
+    found, wrong = [], []
+    for name in HOOKS:
+        full_name = getattr(options, name)
+        try:
+            hook = pool.FindMessageTypeByName(full_name) if full_name else None
+            if hook is not None and not is_job_type(hook):
+                raise KeyError(full_name)
+        except KeyError:
+            wrong.append(f"{name} names no job type: {full_name}")
+            continue
+        if hook is not None:
+            found.append(hook)
+    if wrong:
+        raise ConfigurationError(f"job type {descriptor.full_name}: {'; '.join(wrong)}")
+    return found
 
 
 _SUBMITS = {"job": 1, "options": 2, "request_id": 3, "validate_only": 4}
@@ -143,6 +172,10 @@ class JobTypes:
     def add(self, job_type: JobType) -> None:
         """Adds a type; of two of a name, the last one counts."""
         self._by_name[job_type.name] = job_type
+
+    def remove(self, name: str) -> None:
+        """Forgets a type, if it is there."""
+        self._by_name.pop(name, None)
 
     def get(self, name: str) -> JobType | None:
         """The type of a full message name."""

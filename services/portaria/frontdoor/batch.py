@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from google.rpc.status_pb2 import Status
 
@@ -19,41 +19,27 @@ from portaria.admission.rules import Rules
 from portaria.core.errors import (
     AlreadyExists,
     InvalidRequest,
-    PortariaError,
-    RequestIdReused,
-    StoreUnavailable,
     Violation,
 )
 from portaria.core.ids import member_id, new_workflow_id
+from portaria.frontdoor.batch_writing import Writing, member
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.status import status_of
-from portaria.intake.admission import Admission, Prepared
-from portaria.intake.terms import terms
-from portaria.store import Submission
-from portaria.store.batch import (
-    Batch,
-    Held,
-    Kind,
-    Slice,
-    Stage,
-    kind_of,
-    times_of,
-    unique_of,
-    write_slice,
-)
-from portaria.store.calls import MOST_AT_ONCE
+from portaria.intake.admission import ANONYMOUS, Admission, Prepared
+from portaria.internal.v1.envelope_pb2 import WorkflowHead
+from portaria.store.batch import Batch, Held, Kind, Member, Slice, kind_of, rest_of, unique_of
+from portaria.store.calls import Argument
 from portaria.v1.job_pb2 import SubmitOptions
 from portaria.v1.jobs_service_pb2 import (
     BatchSubmitJobsRequest,
     BatchSubmitJobsResponse,
     BatchSubmitResult,
 )
+from portaria.workflows.plan import Plans
 
 MOST_JOBS = 1_000
 MOST_BYTES = 3 * 1024 * 1024
 _CHECKED_AT_ONCE = 100
-_MOST_STEPS = 40
-"""Calls that a batch may take; a tenth of them are enough unless somebody is in the way."""
 
 Spec = Prepared | list[Violation]
 
@@ -64,6 +50,7 @@ class BatchSubmitter:
 
     admission: Admission
     rules: Rules
+    plans: Plans
     store: PromptStore
     namespace: str
 
@@ -86,11 +73,12 @@ class BatchSubmitter:
             size=len(specs),
             partial=request.allow_partial,
         )
-        writing = _Writing(self.admission, self.store, batch, specs)
+        slices = _Slices(self.admission, self.plans, specs, dict(request.labels))
+        writing = Writing(self.store, batch, slices, _held)
         await writing.run()
         return BatchSubmitJobsResponse(
             workflow_id=writing.batch.batch_id,
-            results=writing.results(),
+            results=_results(specs, writing),
             deduplicated=writing.is_known,
         )
 
@@ -134,94 +122,55 @@ class BatchSubmitter:
         return specs
 
 
-@dataclass(slots=True)
-class _Writing:
-    """One batch on its way into the store."""
+@dataclass(frozen=True, slots=True)
+class _Slices:
+    """The jobs of a batch, as the store takes them."""
 
     admission: Admission
-    store: PromptStore
-    batch: Batch
+    plans: Plans
     specs: Sequence[Spec]
-    is_known: bool = False
-    """An earlier call had handed it in, or begun to."""
-    held: dict[int, Held] = field(default_factory=dict)
+    labels: Mapping[str, str]
 
-    async def run(self) -> None:
-        """Writes what is missing, and has it placed."""
-        at, stage = 0, Stage.OPEN
-        for _ in range(_MOST_STEPS):
-            stop = min(at + MOST_AT_ONCE, self.batch.size)
-            answer = await self.store.run(write_slice(self.batch, self._slice(at, stop)))
-            match answer.word:
-                case "reused":
-                    raise RequestIdReused(
-                        "the request_id stands for other content",
-                        metadata={"job_id": answer.batch_id},
-                    )
-                case "held":
-                    raise _held(*next(iter(answer.held.items())))
-                case "gone":
-                    at, self.is_known, stage = 0, False, Stage.OPEN
-                    self.batch = replace(self.batch, batch_id=new_workflow_id())
-                    self.held.clear()
-                    continue
-                case "known":
-                    self.is_known = self.is_known or answer.batch_id != self.batch.batch_id
-                    self.batch = replace(self.batch, batch_id=answer.batch_id)
-                    at, stage = answer.written, answer.stage
-                case _:
-                    at, stage = stop, answer.stage
-            self.held.update(answer.held)
-            if stage is Stage.PLACED:
-                return
-        raise StoreUnavailable
-
-    def results(self) -> list[BatchSubmitResult]:
-        """One a spec, in order."""
-        found = []
-        for number, spec in enumerate(self.specs):
-            other = self.held.get(number)
-            if isinstance(spec, list):
-                found.append(BatchSubmitResult(error=_status(spec)))
-            elif other is None:
-                found.append(BatchSubmitResult(job_id=member_id(self.batch.batch_id, number)))
-            elif other.is_answer:
-                found.append(BatchSubmitResult(job_id=other.job_id))
-            else:
-                found.append(BatchSubmitResult(error=status_of(_held(number, other))))
-        return found
-
-    def _slice(self, start: int, stop: int) -> Slice:
+    def __call__(self, batch: Batch, start: int, stop: int) -> Slice:
         kinds: dict[Kind, int] = {}
         plain: dict[str, int] = {}
-        members = []
+        members: list[Member] = []
         for number in range(start, stop):
             spec = self.specs[number]
             if isinstance(spec, list):
                 continue
-            job_id = member_id(self.batch.batch_id, number)
+            job_id = member_id(batch.batch_id, number)
             envelope = self.admission.envelope(spec, job_id)
             name = spec.job_type.name
-            if spec.is_plain and name in plain:
-                members.append((number, plain[name], envelope, "", ""))
+            if spec.is_plain and name in plain and not spec.hooks:
+                members.append((number, plain[name], envelope, "", "", b""))
                 continue
-            job = self._submission(spec, job_id)
+            job = member(self.admission, batch, spec, job_id)
             kind = kinds.setdefault(kind_of(job), len(kinds) + 1)
             if spec.is_plain:
                 plain[name] = kind
-            members.append((number, kind, envelope, unique_of(job), times_of(job)))
-        return Slice(start, stop, list(kinds), members)
+            members.append((number, kind, envelope, unique_of(job), *rest_of(job)))
+        fields: dict[str, Argument] = {}
+        if start == 0 and self.labels:
+            head = WorkflowHead(labels=self.labels, created_by=ANONYMOUS)
+            fields["head"] = self.plans.seal(head, batch.batch_id)
+        return Slice(start, stop, list(kinds), members, fields)
 
-    def _submission(self, spec: Prepared, job_id: str) -> Submission:
-        return Submission(
-            namespace=self.batch.namespace,
-            request_id="",
-            content_hash="",
-            job_id=job_id,
-            envelope=b"",
-            workflow_id=self.batch.batch_id,
-            **terms(spec.spec.options, spec.job_type),
-        )
+
+def _results(specs: Sequence[Spec], writing: Writing) -> list[BatchSubmitResult]:
+    """One a spec, in order."""
+    found = []
+    for number, spec in enumerate(specs):
+        other = writing.held.get(number)
+        if isinstance(spec, list):
+            found.append(BatchSubmitResult(error=_status(spec)))
+        elif other is None:
+            found.append(BatchSubmitResult(job_id=member_id(writing.batch.batch_id, number)))
+        elif other.is_answer:
+            found.append(BatchSubmitResult(job_id=other.job_id))
+        else:
+            found.append(BatchSubmitResult(error=status_of(_held(number, other))))
+    return found
 
 
 def _names(number: int) -> Names:
@@ -250,7 +199,7 @@ def _status(wrong: list[Violation]) -> Status:
     return status_of(InvalidRequest(wrong))
 
 
-def _held(number: int, held: Held) -> PortariaError:
+def _held(number: int, held: Held) -> AlreadyExists:
     return AlreadyExists(
         f"another open job holds the unique_key of specs[{number}]",
         metadata={"job_id": held.job_id},

@@ -7,6 +7,7 @@ import time
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
 
+from portaria.core.ids import is_member
 from portaria.core.seal import KeyRing, SealBroken
 from portaria.core.states import TERMINAL, State, split_queue
 from portaria.frontdoor.cursor import Cursor
@@ -17,9 +18,10 @@ from portaria.frontdoor.reports import (
     timestamp,
 )
 from portaria.intake.admission import Admitted
-from portaria.internal.v1.envelope_pb2 import Envelope, Outcome
+from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.logs import logger
 from portaria.store import JobRecord, Submitted
+from portaria.store.ended import unseal_outcome
 from portaria.v1 import job_pb2
 from portaria.v1.job_pb2 import Job, JobState, JobView, PendingReason, Priority
 
@@ -134,7 +136,10 @@ class Converter:
             envelope.ParseFromString(self._keys.unseal(purpose, record.envelope))
         except DecodeError:
             raise SealBroken("sealed, but not an envelope") from None
-        if (envelope.namespace, envelope.job_id) != (record.tag.namespace, record.job_id):
+        is_its = envelope.job_id == record.job_id or (
+            envelope.is_family and is_member(envelope.job_id, record.job_id)
+        )
+        if envelope.namespace != record.tag.namespace or not is_its:
             raise SealBroken("the envelope of another job")
         return envelope
 
@@ -142,15 +147,7 @@ class Converter:
         """What the handler returned; None for nothing. Raises SealBroken."""
         if not record.output:
             return None
-        purpose = f"namespace/{record.tag.namespace}"
-        outcome = Outcome()
-        try:
-            outcome.ParseFromString(self._keys.unseal(purpose, record.output))
-        except DecodeError:
-            raise SealBroken("sealed, but not an outcome") from None
-        if (outcome.namespace, outcome.job_id) != (record.tag.namespace, record.job_id):
-            raise SealBroken("the outcome of another job")
-        return outcome.result if outcome.HasField("result") else None
+        return unseal_outcome(self._keys, record.tag.namespace, record.job_id, record.output)
 
     def _set_result(self, job: Job, record: JobRecord, *, full: bool) -> None:
         try:
@@ -172,6 +169,8 @@ class Converter:
             return
         job.labels.update(envelope.spec.options.labels)
         job.created_by = envelope.caller
+        job.node_id = envelope.place.node_id
+        job.parent_job_id = envelope.parent_job_id
         job.unique_key = envelope.spec.options.unique_key
         if full:
             job.spec.CopyFrom(envelope.spec)

@@ -69,7 +69,7 @@ def change_event(
     )
     if state in _TIMED and change.next_ms:
         body.next_attempt_time.CopyFrom(timestamp(change.next_ms))
-    if record is not None and state in (State.FAILED, State.RETRYING):
+    if record is not None and has_failure(change):
         failure = _failure_of(record, change)
         if failure:
             body.failure.CopyFrom(failure_to_proto(failure))
@@ -84,6 +84,13 @@ def change_event(
         state_change=body,
         workflow_id=change.tag.workflow_id,
     )
+
+
+def has_failure(change: StateEvent) -> bool:
+    """Whether a record may say why. Of what waited for others: since one of them failed."""
+    if change.state == State.CANCELLED:
+        return change.previous == State.BLOCKED
+    return change.state in (State.FAILED, State.RETRYING)
 
 
 def progress_event(report: Report) -> JobEvent:
@@ -160,7 +167,7 @@ def split(events: Iterable[JobEvent], limit: int = FRAME_BYTES) -> list[list[Job
 
 def _failure_of(record: JobRecord, change: StateEvent) -> bytes:
     """Of the attempt that the change tells of: the record's own is that of the latest."""
-    if change.state == State.FAILED or not record.past:
+    if change.state != State.RETRYING or not record.past:
         return record.failure
     past = attempts(record.past)
     return next(

@@ -14,6 +14,7 @@ from portaria.frontdoor.submitter import Submitter
 from portaria.frontdoor.types_reading import TypesReading
 from portaria.frontdoor.waiting import Waiting
 from portaria.frontdoor.watch import Watches
+from portaria.frontdoor.workflows import Workflows
 from portaria.frontdoor.writing import whole_writes
 from portaria.v1.jobs_service_pb2 import (
     BatchGetJobsRequest,
@@ -41,6 +42,16 @@ from portaria.v1.jobs_service_pb2 import (
     WatchJobsRequest,
 )
 from portaria.v1.jobs_service_pb2_grpc import JobsServiceServicer
+from portaria.v1.workflows_pb2 import (
+    GetWorkflowRequest,
+    GetWorkflowResponse,
+    ListWorkflowsRequest,
+    ListWorkflowsResponse,
+    RetryWorkflowRequest,
+    RetryWorkflowResponse,
+    SubmitWorkflowRequest,
+    SubmitWorkflowResponse,
+)
 
 Context = aio.ServicerContext[Any, Any]
 
@@ -59,6 +70,7 @@ class JobsServicer(JobsServiceServicer):
         acting: JobsActing,
         reading: JobsReading,
         types: TypesReading,
+        workflows: Workflows,
     ) -> None:
         self._rules = rules
         self._submitter = submitter
@@ -68,6 +80,7 @@ class JobsServicer(JobsServiceServicer):
         self._acting = acting
         self._reading = reading
         self._types = types
+        self._workflows = workflows
 
     async def SubmitJob(self, request: SubmitJobRequest, context: Context) -> SubmitJobResponse:
         job, deduplicated = await self._submitter.submit(request)
@@ -120,3 +133,23 @@ class JobsServicer(JobsServiceServicer):
 
     async def DeleteJobs(self, request: DeleteJobsRequest, context: Context) -> DeleteJobsResponse:
         return await self._acting.delete(request, context.time_remaining())
+
+    async def SubmitWorkflow(
+        self, request: SubmitWorkflowRequest, context: Context
+    ) -> SubmitWorkflowResponse:
+        return await self._workflows.submit(request)
+
+    async def GetWorkflow(
+        self, request: GetWorkflowRequest, context: Context
+    ) -> GetWorkflowResponse:
+        return await self._workflows.get(request)
+
+    async def ListWorkflows(
+        self, request: ListWorkflowsRequest, context: Context
+    ) -> ListWorkflowsResponse:
+        return await self._workflows.list(request)
+
+    async def RetryWorkflow(
+        self, request: RetryWorkflowRequest, context: Context
+    ) -> RetryWorkflowResponse:
+        return await self._workflows.retry(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from portaria.core.errors import CursorExpired, NotFound
+from portaria.core.errors import CursorExpired, NotFound, WorkflowNotFound
 from portaria.core.states import TERMINAL
 from portaria.frontdoor.convert import Converter
 from portaria.frontdoor.cursor import Cursor, entry_order, is_trimmed
@@ -72,17 +72,20 @@ async def open_watch(
     if plan.selector.workflow_id and not ids:
         ids = await store.workflow_members(plan.selector.namespace, plan.selector.workflow_id)
         if not ids and plan.ends:
-            raise NotFound("no such workflow, or it was purged")
+            raise WorkflowNotFound
     first, found = None, dict[str, _Found]()
-    for start in range(0, len(ids) or 1, TOGETHER):
-        look = await store.look(ids[start : start + TOGETHER])
-        first = first or replace(look, records=())
-        found |= {
-            record.job_id: _found(record, look, converter if plan.snapshot else None)
-            for record in look.records
-            if record is not None and plan.selector.matches(record.tag)
-        }
-    assert first is not None
+    unseen = ids
+    while first is None or unseen:
+        for start in range(0, len(unseen) or 1, TOGETHER):
+            look = await store.look(unseen[start : start + TOGETHER])
+            first = first or replace(look, records=())
+            found |= {
+                record.job_id: _found(record, look, converter if plan.snapshot else None)
+                for record in look.records
+                if record is not None and plan.selector.matches(record.tag)
+            }
+        unseen = await _added(plan, ids, store=store)
+        ids = [*ids, *unseen]
     missing = [job_id for job_id in plan.selector.job_ids if job_id not in found]
     if missing and len(ids) == 1:
         raise NotFound("no such job, or it was purged")
@@ -102,6 +105,17 @@ async def open_watch(
             (each.changed for each in found.values() if each.snapshot is not None), default=(0, 0)
         ),
     )
+
+
+async def _added(plan: WatchPlan, ids: Sequence[str], *, store: PromptStore) -> list[str]:
+    """Jobs that jobs of the workflow submitted before they were seen to be done: where all that
+    is known is done, nobody would wait for news of these.
+    """
+    if not plan.selector.workflow_id or plan.selector.job_ids:
+        return []
+    known = set(ids)
+    now = await store.workflow_members(plan.selector.namespace, plan.selector.workflow_id)
+    return [each for each in now if each not in known]
 
 
 def _found(record: JobRecord, look: Look, converter: Converter | None) -> _Found:

@@ -31,6 +31,10 @@ from portaria.frontdoor.types_reading import TypesReading
 from portaria.frontdoor.waiting import Waiting
 from portaria.frontdoor.watch import HEARTBEAT, Watches
 from portaria.frontdoor.watchdog import Watchdog
+from portaria.frontdoor.workflows import Workflows
+from portaria.frontdoor.workflows_reading import WorkflowsReading
+from portaria.frontdoor.workflows_retrying import WorkflowRetrying
+from portaria.frontdoor.workflows_submitting import WorkflowSubmitter
 from portaria.intake.admission import Admission
 from portaria.intake.catalogue import Catalogue
 from portaria.jobs.discovery import load_files, load_job_types
@@ -39,6 +43,7 @@ from portaria.schedules.definitions import Definitions
 from portaria.settings import Settings
 from portaria.store import AsyncStore
 from portaria.store.connect import connect_async
+from portaria.workflows.plan import Plans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +109,7 @@ class _Shared:
     """What more than one part is handed."""
 
     namespace: str
+    keys: KeyRing
     rules: Rules
     converter: Converter
     store: PromptStore
@@ -119,13 +125,20 @@ class _Shared:
         admission = Admission(catalogue=catalogue, rules=rules, keys=keys, namespace=namespace)
         return cls(
             namespace=namespace,
+            keys=keys,
             rules=rules,
             converter=converter,
             store=store,
             feed=feed,
             catalogue=catalogue,
             admission=admission,
-            submitter=Submitter(admission=admission, store=store, converter=converter),
+            submitter=Submitter(
+                admission=admission,
+                store=store,
+                converter=converter,
+                plans=Plans(keys, namespace),
+                namespace=namespace,
+            ),
         )
 
 
@@ -140,7 +153,13 @@ def _jobs(shared: _Shared, bounds: Bounds) -> JobsServicer:
     return JobsServicer(
         rules=rules,
         submitter=shared.submitter,
-        batches=BatchSubmitter(admission=admission, rules=rules, store=store, namespace=namespace),
+        batches=BatchSubmitter(
+            admission=admission,
+            rules=rules,
+            plans=Plans(shared.keys, namespace),
+            store=store,
+            namespace=namespace,
+        ),
         waiting=Waiting(store, shared.feed, namespace=namespace),
         watches=Watches(
             store=store,
@@ -154,6 +173,29 @@ def _jobs(shared: _Shared, bounds: Bounds) -> JobsServicer:
         ),
         reading=reading,
         types=TypesReading(catalogue=shared.catalogue, rules=rules, standing=standing),
+        workflows=_workflows(shared),
+    )
+
+
+def _workflows(shared: _Shared) -> Workflows:
+    rules, store, namespace = shared.rules, shared.store, shared.namespace
+    plans = Plans(shared.keys, namespace)
+    reading = WorkflowsReading(rules=rules, store=store, plans=plans, namespace=namespace)
+    submitter = WorkflowSubmitter(
+        admission=shared.admission, rules=rules, plans=plans, store=store, namespace=namespace
+    )
+    return Workflows(
+        rules=rules,
+        submitter=submitter,
+        reading=reading,
+        retrying=WorkflowRetrying(
+            submitter=submitter,
+            reading=reading,
+            plans=plans,
+            converter=shared.converter,
+            store=store,
+            namespace=namespace,
+        ),
     )
 
 

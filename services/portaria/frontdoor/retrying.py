@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from portaria.core.clock import milliseconds
 from portaria.core.errors import (
@@ -17,6 +18,7 @@ from portaria.core.errors import (
     RequestIdReused,
 )
 from portaria.core.ids import new_job_id
+from portaria.core.job_type import HOOKS
 from portaria.core.seal import SealBroken
 from portaria.core.states import TERMINAL, State
 from portaria.frontdoor.convert import Converter
@@ -38,6 +40,7 @@ from portaria.v1.jobs_service_pb2 import RetryResult
 _AT_ONCE = 50
 """Envelopes are large: so many are in memory together."""
 _SHORTEST_LIMIT_MS = 60_000
+_LIMITS: tuple[Literal["start_before_time", "deadline"], ...] = ("start_before_time", "deadline")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +95,13 @@ class Copyist:
         if record.state not in TERMINAL:
             text = f"the job is {record.state}: only one that is done can be handed in again"
             raise NotRetryable(text, metadata={"state": record.state})
-        prepared = self._prepared(record, copying)
+        if record.link and " kid " not in record.link:
+            text = "it is a job of a workflow, which is handed in again as a whole: RetryWorkflow"
+            raise NotRetryable(text, metadata={"workflow_id": record.tag.workflow_id})
+        envelope = self._envelope(record)
+        prepared = self._prepared(envelope, record, copying)
         job_id = new_job_id()
+        parent = envelope.parent_job_id
         # A blank parts the words, since no caller's own request_id has one. The content is that of
         # the old job, however its limits were moved.
         content = f"{record.job_id} {copying.priority}".encode()
@@ -102,15 +110,15 @@ class Copyist:
             request_id=f"retry {copying.request_id} {record.job_id}",
             content_hash=hashlib.blake2b(content, digest_size=16).hexdigest(),
             job_id=job_id,
-            envelope=self._admission.envelope(prepared, job_id),
+            envelope=self._admission.envelope(prepared, job_id, parent_job_id=parent),
+            hooks=self._admission.hooks(prepared, job_id),
             retried_from=record.job_id,
             **terms(prepared.spec.options, prepared.job_type),
         )
 
-    def _prepared(self, record: JobRecord, copying: Copying) -> Prepared:
-        envelope = self._envelope(record)
+    def _prepared(self, envelope: Envelope, record: JobRecord, copying: Copying) -> Prepared:
         spec, options = envelope.spec, envelope.spec.options
-        _move_limits(options, record.created_ms, copying.now_ms)
+        move_limits(options, record.created_ms, copying.now_ms)
         if copying.priority:
             options.priority = copying.priority
         if envelope.effect == EFFECT_AT_MOST_ONCE:
@@ -149,14 +157,22 @@ def _id_of(submitted: Submitted) -> str:
     return submitted.job_id
 
 
-def _move_limits(options: SubmitOptions, created_ms: int, now_ms: int) -> None:
+def move_limits(options: SubmitOptions, created_ms: int, now_ms: int) -> None:
     """A copy runs now. Limits that passed are as far ahead as they were of the first moment."""
     first_ms = created_ms + milliseconds(options.delay)
     if options.HasField("run_time"):
         first_ms = max(created_ms, milliseconds(options.run_time))
     options.ClearField("run_time")
     options.ClearField("delay")
-    for name in ("start_before_time", "deadline"):
+    _move(options, first_ms, now_ms)
+    for name in HOOKS:
+        if options.HasField(name):
+            # When they are submitted nobody knows yet.
+            _move(getattr(options, name).options, first_ms, now_ms)
+
+
+def _move(options: SubmitOptions, first_ms: int, now_ms: int) -> None:
+    for name in _LIMITS:
         limit_ms = milliseconds(getattr(options, name))
         if options.HasField(name) and limit_ms <= now_ms:
             span = max(limit_ms - first_ms, _SHORTEST_LIMIT_MS)

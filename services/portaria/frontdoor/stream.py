@@ -164,7 +164,16 @@ class Stream:
             events = await self._patiently(partial(read, piece))
             entries = ["" if isinstance(each, Report) else each.entry_id for each in piece]
             await self._send(events, entries, reached if number == len(pieces) else None)
-            self._unfinished -= {event.job_id for event in events if event.done}
+            self._note_ends(events)
+
+    def _note_ends(self, events: Sequence[JobEvent]) -> None:
+        """One after the other: a job that begins and ends in one piece has ended."""
+        for each in events:
+            if each.done:
+                self._unfinished.discard(each.job_id)
+            elif self.plan.selector.workflow_id and each.HasField("state_change"):
+                # Its jobs may submit others; before they end, so that none is missed.
+                self._unfinished.add(each.job_id)
 
     async def _send(
         self, events: Sequence[JobEvent], entries: Sequence[str], reached: Cursor | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 
 from portaria.core.errors import PortariaError, ShuttingDown, SlowWatcher
@@ -48,7 +48,8 @@ class Subscription:
         self.changes: list[StateEvent] = []
         self.reports: dict[str, Report] = {}
         self.coalesced = 0
-        self._most_changes = most_changes
+        # A workflow's come in bursts while all of its jobs are looked at.
+        self._most_changes = most_changes * (5 if selector.workflow_id else 1)
         self._longest_write = longest_write
         self._news = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
@@ -94,6 +95,10 @@ class Subscription:
 
     async def write(self, writing: Awaitable[None]) -> None:
         """Awaits one write, as long as nothing ends the watch. Raises what ended it."""
+        if isinstance(self.error, SlowWatcher):
+            # Not within a write: gRPC sends no status behind one that was broken off.
+            _never(writing)
+            raise self.error
         try:
             async with asyncio.timeout(self._longest_write) as self._patience:
                 if self.error is not None:
@@ -121,6 +126,12 @@ class Subscription:
 
     def _last_write(self) -> float:
         return 0 if isinstance(self.error, SlowWatcher) else LAST_WRITE_SECONDS
+
+
+def _never(writing: Awaitable[None]) -> None:
+    """What is not awaited is closed, or Python complains."""
+    if isinstance(writing, Coroutine):
+        writing.close()
 
 
 def _slow() -> SlowWatcher:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from portaria.core.states import State
 from portaria.frontdoor.convert import Converter
-from portaria.frontdoor.frames import change_event, progress_event
+from portaria.frontdoor.frames import change_event, has_failure, progress_event
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.subscription import Report
 from portaria.store.ends import ends
@@ -58,6 +58,5 @@ async def events_of(
 def _needs_record(told: Told, *, include_result: bool) -> bool:
     """Whether the stream says too little about it."""
     return isinstance(told, StateEvent) and (
-        told.state in (State.FAILED, State.RETRYING)
-        or (include_result and told.state == State.SUCCEEDED)
+        has_failure(told) or (include_result and told.state == State.SUCCEEDED)
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from portaria.admission.defaults import defaults_of
+from portaria.admission.hooks import Hook, hooks_of_type
 from portaria.admission.rules import Rules
 from portaria.core.errors import ConfigurationError
 from portaria.core.job_type import JobTypes, is_job_type, job_type_from, submitted_by
@@ -33,6 +34,8 @@ class Served:
     """Of each type, by its full name; not to be changed."""
     terms: dict[str, Terms] = field(default_factory=dict)
     """What these defaults mean; not to be changed."""
+    hooks: dict[str, Sequence[Hook]] = field(default_factory=dict)
+    """Of the types that have some; not to be changed."""
     facades: dict[str, str] = field(default_factory=dict)
     """Path of an RPC, "/acme_jobs.stock.v1.StockService/Reserve" -> full name of its job type."""
 
@@ -102,6 +105,7 @@ class Catalogue:
                     served.types.add(job_type)
                 except ConfigurationError as error:
                     faults.append(error.message)
+        faults += _read_hooks(served)
         for file in served.descriptors():
             for service in file.services_by_name.values():
                 for method in service.methods:
@@ -110,3 +114,20 @@ class Catalogue:
                         path = f"/{service.full_name}/{method.name}"
                         served.facades[path] = job_type_of.full_name
         return served, faults
+
+
+def _read_hooks(served: Served) -> list[str]:
+    """What is wrong with them; types whose hooks cannot be are served no more."""
+    faults, broken = [], []
+    for job_type in filter(lambda each: each.hooks, served.types.all()):
+        hooks, wrong = hooks_of_type(
+            job_type, served.types.get, served.rules, lambda kind: served.defaults[kind.name]
+        )
+        if wrong:
+            faults += wrong
+            broken.append(job_type.name)
+        else:
+            served.hooks[job_type.name] = hooks
+    for name in broken:
+        served.types.remove(name)
+    return faults

@@ -6,6 +6,7 @@ from portaria.jobs import JobContext, PermanentError, job
 def send_email(mail: SendEmail, ctx: JobContext) -> SendEmailResult: ...
 """
 
+from portaria.jobs.children import Child
 from portaria.jobs.context import Effect, Hold, JobContext, OnUnknown
 from portaria.jobs.errors import (
     HoldLost,
@@ -17,6 +18,7 @@ from portaria.jobs.errors import (
     SoftTimeout,
 )
 from portaria.jobs.handler import Handler, handler_of, job
+from portaria.jobs.inputs import Parent, StepFailed
 from portaria.jobs.schedule import Schedule
 
 FAIL = OnUnknown.FAIL
@@ -27,6 +29,7 @@ __all__ = [
     "FAIL",
     "REPEAT",
     "SKIP",
+    "Child",
     "Effect",
     "Handler",
     "Hold",
@@ -36,10 +39,12 @@ __all__ = [
     "JobError",
     "OnUnknown",
     "OutcomeUnknown",
+    "Parent",
     "PermanentError",
     "RetryLater",
     "Schedule",
     "SoftTimeout",
+    "StepFailed",
     "handler_of",
     "job",
 ]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar, cast
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar, Unpack, cast
 
+from google.protobuf.message import Message
+
+from portaria.jobs.children import Child, ChildOptions, Named, Names
 from portaria.jobs.errors import JobError, OutcomeUnknown
+from portaria.jobs.inputs import Before, Parent, Result
+from portaria.v1.job_pb2 import Failure
 
 Value = TypeVar("Value")
 
@@ -74,6 +80,14 @@ class Hold(Protocol):
     caller: str
 
     @property
+    def workflow_id(self) -> str:
+        """That of the job's place; empty where it has none."""
+
+    @property
+    def node_id(self) -> str:
+        """See workflow_id."""
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """Those of the submission."""
 
@@ -108,6 +122,16 @@ class Hold(Protocol):
 
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel the job. Never raises."""
+
+    def before(self, node: str | None) -> Before:
+        """The jobs right before this one, or those of a node. Raises ValueError for a node that is
+        not there, or not before this one."""
+
+    def parent(self) -> Parent | None:
+        """The job or workflow that this one is for."""
+
+    def submit(self, children: Iterable[Named], options: ChildOptions) -> list[Child]:
+        """Hands in children, in order."""
 
 
 class JobContext:
@@ -146,6 +170,73 @@ class JobContext:
     def log(self) -> Log:
         """A logger with the job's id, type and attempt bound. Pass fields, never payloads."""
         return self._hold.log
+
+    @property
+    def workflow_id(self) -> str:
+        """The workflow that the job is a step of; empty where it is of none."""
+        return self._hold.workflow_id
+
+    @property
+    def node_id(self) -> str:
+        """Which step of it the job is."""
+        return self._hold.node_id
+
+    def input(self, kind: type[Result], node: str | None = None) -> Result:
+        """The result of the job right before this one, or of a node of the workflow.
+
+        Raises StepFailed where that job failed, PermanentError (INPUT_TYPE, INPUT_MISSING,
+        SEAL_BROKEN) where there is no such result, and ValueError where it is not one job, or the
+        node is not before this one.
+        """
+        return self._hold.before(node).single(kind)
+
+    def inputs(self, kind: type[Result], node: str | None = None) -> Iterator[Result | Failure]:
+        """The results of the jobs right before this one, or of a node, in their order.
+
+        A job that failed is left out where its step says ALLOW, and has its Failure in its place
+        where that says CONTINUE. Read while they are taken, 200 at a time. Raises as `input`.
+        """
+        return self._hold.before(node).each(kind)
+
+    @property
+    def parent(self) -> Parent | None:
+        """The job that submitted this one, or the job or workflow whose hook it is."""
+        return self._hold.parent()
+
+    def submit(
+        self,
+        payload: Message,
+        *,
+        key: str | None = None,
+        request_id: str | None = None,
+        **options: Unpack[ChildOptions],
+    ) -> Child:
+        """Hands in another job, once: a further run of this job finds the one that is there.
+
+        It is known by `key`, by default its content and how many of the same were submitted before
+        it; give one where the content differs from run to run. It belongs to this job's workflow or
+        batch, if any. Raises what portaria.client's submit raises, JobCancelled and HoldLost.
+
+        Blocks for a call to the door; where an async handler does more meanwhile,
+        `await asyncio.to_thread(ctx.submit, …)`.
+        """
+        return self._hold.submit([self._names.one(payload, key, request_id)], options)[0]
+
+    def submit_many(
+        self,
+        payloads: Iterable[Message],
+        *,
+        key: str | None = None,
+        **options: Unpack[ChildOptions],
+    ) -> list[Child]:
+        """As `submit`, for any number, several calls at a time; `key` is of all of them, and each
+        one is known by it and its number.
+        """
+        return self._hold.submit(self._names.many(payloads, key), options)
+
+    @cached_property
+    def _names(self) -> Names:
+        return Names(self.job_id)
 
     def progress(self, current: int, total: int = 0, message: str = "") -> None:
         """Tells watchers how far the job is. `total` 0 means unknown.

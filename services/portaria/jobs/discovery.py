@@ -20,6 +20,7 @@ from portaria.core.errors import ConfigurationError
 from portaria.core.job_type import (
     JobType,
     JobTypes,
+    hook_types,
     is_job_type,
     job_type_from,
     submitted_by,
@@ -34,9 +35,11 @@ def load_job_types(packages: Iterable[str]) -> JobTypes:
     """Imports every generated module of the packages. Raises ConfigurationError, all together."""
     types = JobTypes()
     wrong: list[str] = []
-    for _, descriptor in _descriptors(packages, wrong):
+    # All of them first: a hook may be of a type in any of the modules.
+    for descriptor in [each for _, each in _descriptors(packages, wrong)]:
         try:
             types.add(job_type_from(descriptor))
+            hook_types(descriptor)
         except ConfigurationError as error:
             wrong.append(error.message)
     if wrong:
@@ -45,14 +48,13 @@ def load_job_types(packages: Iterable[str]) -> JobTypes:
 
 
 def load_files(packages: Iterable[str], domains: Collection[str] | None = None) -> Files:
-    """The .proto files of all job types, their results and façades; only of `domains` where given.
+    """The .proto files of all job types, their results, hooks and façades; only of `domains` where
+    given.
 
     With what they import, each after its imports. Raises ConfigurationError.
     """
     wrong: list[str] = []
     modules = [module.DESCRIPTOR for _, module in _modules(packages, wrong)]
-    if wrong:
-        raise ConfigurationError("; ".join(wrong))
     roots = [
         root
         for file in modules
@@ -60,6 +62,17 @@ def load_files(packages: Iterable[str], domains: Collection[str] | None = None) 
         if domains is None or _domain(descriptor) in domains
         for root in (file, _result_file(descriptor))
     ]
+    # A file comes in whole: so do the hooks of the other types in it.
+    for file in roots:
+        for descriptor in filter(is_job_type, file.message_types_by_name.values()):
+            try:
+                more = [hook.file for hook in hook_types(descriptor)]
+            except ConfigurationError as error:
+                wrong.append(error.message)
+            else:
+                roots += [each for each in more if each not in roots]
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
     return with_imports(roots, without=platform_files())
 
 

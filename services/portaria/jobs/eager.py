@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
 from portaria.core.errors import ConfigurationError
 from portaria.core.ids import new_job_id
+from portaria.core.states import State
+from portaria.jobs.children import Child, ChildOptions, Named
 from portaria.jobs.context import JobContext, Recorded
 from portaria.jobs.errors import HoldLost, JobCancelled
 from portaria.jobs.handler import handler_of
+from portaria.jobs.inputs import Before, Ending, Parent
+from portaria.v1.job_pb2 import Failure
 
 LONGEST_WARNING = 1_000
 
@@ -33,6 +38,32 @@ class Report:
     message: str
 
 
+Given = Message | None
+"""What a job before it left: its result, None for nothing, or its Failure."""
+Inputs = Mapping[str, Given | Sequence[Given]]
+"""By node, in order; a sequence for a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """One child that a handler handed in."""
+
+    payload: Message
+    request_id: str
+    options: ChildOptions
+    child: Child
+
+
+def ended_parent(
+    given: Given = None, *, job_id: str = "", state: State | None = None, workflow_id: str = ""
+) -> Parent:
+    """What `ctx.parent` is to be: a job that left this, or a workflow of a state, which left
+    nothing or a Failure."""
+    job_id = "" if workflow_id else job_id or new_job_id()
+    ending = _ending(given, job_id or workflow_id, state)
+    return Parent(lambda: ending, job_id=job_id, workflow_id=workflow_id)
+
+
 @dataclass(frozen=True, slots=True)
 class EagerRun:
     """What one attempt did."""
@@ -43,6 +74,8 @@ class EagerRun:
     warnings: list[str]
     logs: list[tuple[str, str, Mapping[str, object]]]
     """(level, event, fields) of each line."""
+    submitted: list[Submitted]
+    """The children that it handed in, or found handed in."""
 
 
 @dataclass
@@ -57,6 +90,16 @@ class EagerJob:
     hold: EagerHold | None = None
     told: Callable[[Report], object] | None = None
     """Hears each report of progress."""
+    workflow_id: str = ""
+    node_id: str = ""
+    inputs: Inputs = field(default_factory=dict)
+    """What the nodes right before it left."""
+    parent: Parent | None = None
+    """See `ended_parent`."""
+    children: dict[str, Child] = field(default_factory=dict)
+    """By request_id."""
+    hand_in: Callable[[Named, ChildOptions], Child] | None = None
+    """Takes its children; without, they are remembered and nothing more."""
 
     def begin(self) -> EagerHold:
         """The next attempt; the one before it has lost its hold."""
@@ -77,22 +120,33 @@ class EagerJob:
 
 
 def run_eagerly(
-    function: Callable[..., Any], payload: Message, *, job: EagerJob | None = None
+    function: Callable[..., Any],
+    payload: Message,
+    *,
+    job: EagerJob | None = None,
+    inputs: Inputs | None = None,
+    parent: Parent | None = None,
 ) -> EagerRun:
     """Runs one attempt of a @job function, `async` or not, and answers what it did.
 
     Hand over an EagerJob to run further attempts of the same job: effects that happened are not
-    repeated. What the handler raises passes through.
+    repeated. `inputs={"prepare": PrepareResult(...), "fan": [PartResult(...), Failure(...)]}` are
+    what the nodes right before it left, `parent=ended_parent(...)` whom it is for. What the handler
+    raises passes through.
     """
     handler = handler_of(function)
     if handler is None:
         raise ConfigurationError(f"{function.__qualname__} is not marked with @job")
-    hold = (job or EagerJob()).begin()
+    job = job or EagerJob()
+    if inputs is not None:
+        job.inputs = inputs
+    job.parent = parent or job.parent
+    hold = job.begin()
     # Through the wire and back, so that the handler gets a message of its own.
     result = function(type(payload).FromString(payload.SerializeToString()), JobContext(hold))
     if inspect.iscoroutine(result):
         result = asyncio.run(result)
-    return EagerRun(result, hold.reports, hold.warnings, hold.log.lines)
+    return EagerRun(result, hold.reports, hold.warnings, hold.log.lines, hold.submitted)
 
 
 class EagerLog:
@@ -132,12 +186,16 @@ class EagerHold:
         self.log = EagerLog()
         self.reports: list[Report] = []
         self.warnings: list[str] = []
+        self.workflow_id = job.workflow_id
+        self.node_id = job.node_id
+        self.submitted: list[Submitted] = []
         self.cancelled = False
         self.lost = False
         self.dead = False
         self._token = str(job.attempts)
         self._ledger = job.ledger
         self._told = job.told
+        self._job = job
 
     def report(self, current: int, total: int, message: str) -> None:
         """See Hold."""
@@ -184,6 +242,34 @@ class EagerHold:
         """See Hold."""
         return self.cancelled
 
+    def before(self, node: str | None) -> Before:
+        """See Hold."""
+        inputs = self._job.inputs
+        if node is not None and node not in inputs:
+            raise ValueError(f'the workflow has no node "{node}" before this one')
+        nodes = inputs if node is None else (node,)
+        given = [each for name in nodes for each in _each(inputs[name])]
+        return Before(len(given), (_ending(each, new_job_id()) for each in given))
+
+    def parent(self) -> Parent | None:
+        """See Hold."""
+        return self._job.parent
+
+    def submit(self, children: Iterable[Named], options: ChildOptions) -> list[Child]:
+        """See Hold."""
+        self._check()
+        first, known = len(self.submitted), self._job.children
+        for named in children:
+            before = known.get(named.request_id)
+            if self._job.hand_in is not None:
+                child = self._job.hand_in(named, options)
+            else:
+                job_id = before.job_id if before else new_job_id()
+                child = Child(job_id, deduplicated=before is not None)
+            known[named.request_id] = child
+            self.submitted.append(Submitted(named.payload, named.request_id, options, child))
+        return [each.child for each in self.submitted[first:]]
+
     def die(self) -> None:
         """As if the process had ended here: nothing that this run still does is recorded."""
         self.lost = self.dead = True
@@ -202,3 +288,17 @@ class EagerHold:
             raise HoldLost
         if self.cancelled:
             raise JobCancelled
+
+
+def _each(given: Given | Sequence[Given]) -> Iterator[Given]:
+    yield from (given,) if given is None or isinstance(given, Message) else given
+
+
+def _ending(given: Given, job_id: str, state: State | None = None) -> Ending:
+    if isinstance(given, Failure):
+        return Ending(job_id=job_id, state=state or State.FAILED, failure=given)
+    packed = None
+    if given is not None:
+        packed = AnyMessage()
+        packed.Pack(given)
+    return Ending(job_id=job_id, state=state or State.SUCCEEDED, result=packed)

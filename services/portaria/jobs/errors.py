@@ -35,6 +35,13 @@ class DeadlineReached(PermanentError):
         super().__init__("DEADLINE", "the deadline of the job passed while it ran")
 
 
+class InvalidInput(PermanentError):
+    """What was filled into the payload from results breaks its rules, or does not fit into it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("INVALID_INPUT", message)
+
+
 class RetryLater(JobError):
     """Not a failure: the job should run again after `delay`; burns no attempt."""
 

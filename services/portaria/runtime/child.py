@@ -20,6 +20,7 @@ from portaria.core.errors import StoreUnavailable
 from portaria.core.seal import KeyRing
 from portaria.jobs import Handler
 from portaria.logs import logger
+from portaria.runtime.door import Door
 from portaria.runtime.executor import Executor
 from portaria.runtime.hand import Hand, Report
 from portaria.runtime.lease import Lease
@@ -60,6 +61,7 @@ class ChildPlan:
     queues: Sequence[str]
     """Names, in the order in which to claim."""
     target: Target
+    door: Door
     burst: bool
     most_jobs: int
     """Jobs until USED_UP."""
@@ -109,6 +111,8 @@ class Child:
             pace=Pace(plan.prefetch, plan.slowest),
             bell=self._bell,
             control=control,
+            door=plan.door,
+            begin=self._begin,
         )
         self._relief = Relief(self._hand, self._turns, self._executor.lost)
 
@@ -174,7 +178,8 @@ class Child:
                 self._hand.put_back(claim)
 
     def _begin(self, claim: Claim) -> int:
-        """Says so before it runs: one that must not run twice is never begun in silence."""
+        """Says so before it runs, or submits others: one that must not run twice is never begun in
+        silence, and the door takes children only of what has begun."""
         hold = (claim.job_id, claim.token)
         turn = self._turns.take(Report(begun=hold), want=0, give_up=lambda: self._slot.stop)
         return {Began.YES: 0, Began.CANCELLED: CANCEL, Began.LOST: LOST, None: LOST}[turn.began]

@@ -28,6 +28,7 @@ def worker(
     from portaria.core.errors import ConfigurationError, PortariaError
     from portaria.core.ids import new_token
     from portaria.runtime import streams
+    from portaria.runtime.door import Door
     from portaria.runtime.family import Plan
     from portaria.runtime.patience import patiently
     from portaria.runtime.worker import Worker, check_pools, run_workers
@@ -47,6 +48,7 @@ def worker(
         plan = Plan(
             workers=names,
             queues=queues,
+            door=Door.of(settings),
             burst=burst,
             limit=max_jobs,
             most_jobs_per_child=settings.max_jobs_per_child,

@@ -6,13 +6,14 @@ import asyncio
 import math
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
+from portaria.core.ids import is_member
 from portaria.core.seal import KeyRing, SealBroken
 from portaria.core.states import split_queue
 from portaria.internal.v1.envelope_pb2 import Envelope
@@ -22,7 +23,9 @@ from portaria.logs import logger
 from portaria.runtime import outcome
 from portaria.runtime.alarm import Alarm
 from portaria.runtime.clone import Clone
+from portaria.runtime.door import Door, Doorway
 from portaria.runtime.hold import RunningHold
+from portaria.runtime.inputs import InputReader
 from portaria.runtime.lease import Lease
 from portaria.runtime.outcome import Run
 from portaria.runtime.pace import Pace
@@ -52,8 +55,13 @@ class Executor:
         pace: Pace,
         bell: Wire,
         control: socket.socket,
+        door: Door,
+        begin: Callable[[Claim], int],
     ) -> None:
-        """`bell` and `control` are the child's; no fork that a handler makes may keep them."""
+        """`bell` and `control` are the child's; no fork that a handler makes may keep them.
+
+        `begin` says that a job runs that was claimed with others, and answers LOST, CANCEL or 0.
+        """
         self.pace = pace
         self._handlers = handlers
         self._ring = ring
@@ -62,7 +70,11 @@ class Executor:
         self._reporter = Reporter(target, self._heard)
         self._alarm = Alarm()
         self._surroundings = Surroundings(control)
-        self._clone = Clone([wire.abandon, bell.abandon, self._reporter.abandon, control.close])
+        self._reader = InputReader(wire, ring)
+        self._doorway = Doorway(door)
+        self._begin = begin
+        abandoned = (wire, bell, self._reporter, self._doorway)
+        self._clone = Clone([*(each.abandon for each in abandoned), control.close])
         self._bell = bell
         self._rng = Random()
         self._runner: asyncio.Runner | None = None
@@ -120,7 +132,7 @@ class Executor:
         self._log.warning("a handler changed its process", job_id=claim.job_id, what=changed)
         if "descriptors" in changed:
             # Nobody knows what else is gone: new connections for what is in hand, then an end.
-            for wire in (self._wire, self._bell, self._reporter):
+            for wire in (self._wire, self._bell, self._reporter, self._doorway):
                 wire.forget()
             self._runner = None
             self._slot.set_retire()
@@ -134,7 +146,10 @@ class Executor:
             raise PermanentError("SEAL_BROKEN", f"not sealed by the door: {error}") from None
         except DecodeError:
             raise PermanentError("SEAL_BROKEN", "its envelope cannot be read") from None
-        if envelope.job_id != claim.job_id or envelope.domain != domain:
+        is_its = envelope.job_id == claim.job_id or (
+            envelope.is_family and is_member(envelope.job_id, claim.job_id)
+        )
+        if not is_its or envelope.domain != domain:
             raise PermanentError("SEAL_BROKEN", "its envelope is another job's")
         return envelope
 
@@ -157,11 +172,15 @@ class Executor:
             lease=lease,
             wire=self._wire,
             reporter=self._reporter,
+            reader=self._reader,
+            doorway=self._doorway,
+            begin=self._begin,
             log=self._log,
         )
         try:
             handler = self._handler(name)
-            result = self._call(handler, _parse(handler, envelope), JobContext(hold), timeout)
+            payload = self._payload(handler, envelope, timeout)
+            result = self._call(handler, payload, JobContext(hold), timeout)
             return outcome.succeeded(
                 run, self._ring, result, progress=hold.progress, warnings=hold.warnings
             )
@@ -188,6 +207,17 @@ class Executor:
             # The claim asked for types that are served here: its record and envelope differ.
             raise PermanentError("SEAL_BROKEN", f"its envelope holds a {name}, its record does not")
         return handler
+
+    def _payload(self, handler: Handler, envelope: Envelope, timeout: float) -> Message:
+        """As the handler gets it: with what is bound filled in."""
+        payload = _parse(handler, envelope)
+        if envelope.place.bindings:
+            try:
+                self._alarm.arm(timeout)
+                self._reader.fill(envelope, payload)
+            finally:
+                self._alarm.disarm()
+        return payload
 
     def _call(
         self, handler: Handler, payload: Message, ctx: JobContext, timeout: float

@@ -16,6 +16,7 @@ from portaria.core.seal import KeyRing
 from portaria.jobs import Handler
 from portaria.runtime import orphans
 from portaria.runtime.child import ChildPlan, run_child
+from portaria.runtime.door import Door
 from portaria.runtime.slot import Counts, Running, Slot
 from portaria.runtime.vitals import Pulse, Vitals
 from portaria.store.wire import Target
@@ -30,6 +31,8 @@ class Plan:
     workers: Sequence[str]
     """Names, one for each child."""
     queues: Sequence[str]
+    door: Door
+    """Where jobs hand in others."""
     burst: bool = False
     most_jobs_per_child: int = 10_000
     prefetch: int = 16
@@ -183,6 +186,7 @@ def fork_child(
         incarnation=incarnation,
         queues=plan.queues,
         target=target,
+        door=plan.door,
         burst=plan.burst,
         most_jobs=plan.most_jobs_per_child,
         limit=limit,

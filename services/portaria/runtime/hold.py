@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 
 from structlog.typing import FilteringBoundLogger
 
+from portaria.core.errors import PortariaError
 from portaria.internal.v1.envelope_pb2 import Envelope
+from portaria.jobs.children import Child, ChildOptions, Named
 from portaria.jobs.context import Recorded
 from portaria.jobs.errors import HoldLost, JobCancelled
+from portaria.jobs.inputs import Before, Parent
+from portaria.runtime.door import Doorway
+from portaria.runtime.inputs import InputReader
 from portaria.runtime.lease import Lease
 from portaria.runtime.reporter import Reporter
 from portaria.runtime.slot import CANCEL, LOST
@@ -33,6 +38,9 @@ class RunningHold:
         lease: Lease,
         wire: Wire,
         reporter: Reporter,
+        reader: InputReader,
+        doorway: Doorway,
+        begin: Callable[[Claim], int],
         log: FilteringBoundLogger,
     ) -> None:
         self.job_id = claim.job_id
@@ -41,6 +49,7 @@ class RunningHold:
         self.namespace = envelope.namespace
         self.attempt = claim.attempt
         self.caller = envelope.caller
+        self._claim = claim
         self._envelope = envelope
         self._ends_at = time.time() + timeout
         self._log = log
@@ -49,8 +58,21 @@ class RunningHold:
         self._lease = lease
         self._wire = wire
         self._reporter = reporter
+        self._reader = reader
+        self._doorway = doorway
+        self._begin = begin
 
-    # Most handlers ask for none of these three, and each costs as much as the rest together.
+    # Most handlers ask for none of these, and each costs as much as the rest together.
+
+    @property
+    def workflow_id(self) -> str:
+        """See Hold."""
+        return self._envelope.place.workflow_id
+
+    @property
+    def node_id(self) -> str:
+        """See Hold."""
+        return self._envelope.place.node_id
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -108,8 +130,31 @@ class RunningHold:
         """See Hold."""
         return self._lease.word() == CANCEL
 
+    def before(self, node: str | None) -> Before:
+        """See Hold."""
+        return self._reader.before(self._envelope, node)
+
+    def parent(self) -> Parent | None:
+        """See Hold."""
+        return self._reader.parent(self._envelope)
+
+    def submit(self, children: Iterable[Named], options: ChildOptions) -> list[Child]:
+        """See Hold."""
+        self._check()
+        if not self._claim.begun:
+            # It was claimed with others, and the door takes children of what has begun only.
+            self._heed(self._begin(self._claim))
+        try:
+            return self._doorway.submit(self.job_id, children, options)
+        except PortariaError as error:
+            if error.reason == "PARENT_NOT_RUNNING":
+                self.check()  # it says why, where this run has ended for the store
+            raise
+
     def _check(self) -> None:
-        word = self._lease.wait()
+        self._heed(self._lease.wait())
+
+    def _heed(self, word: int) -> None:
         if word == LOST:
             raise HoldLost
         if word == CANCEL:

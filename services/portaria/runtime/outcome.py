@@ -17,6 +17,7 @@ from portaria.core.seal import KeyRing
 from portaria.internal.v1.envelope_pb2 import Outcome
 from portaria.jobs.errors import (
     DeadlineReached,
+    InvalidInput,
     JobCancelled,
     JobError,
     OutcomeUnknown,
@@ -115,6 +116,8 @@ def failure_of(error: BaseException) -> Failure:
     kind = Failure.KIND_ERROR
     if isinstance(error, DeadlineReached):
         kind = Failure.KIND_DEADLINE
+    elif isinstance(error, InvalidInput):
+        kind = Failure.KIND_INVALID_PAYLOAD
     elif isinstance(error, PermanentError):
         kind = Failure.KIND_PERMANENT
     elif isinstance(error, SoftTimeout):

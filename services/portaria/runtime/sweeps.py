@@ -15,7 +15,7 @@ PROMOTE_EVERY = 1.0
 EXPIRE_EVERY = 3.0
 PURGE_EVERY = 10.0
 TIDY_EVERY = 5.0
-SETTLE_EVERY = 5.0
+SETTLE_EVERY = 1.0
 AUDIT_EVERY = 10.0
 """Seconds between two looks whether a round is due; its slices follow at once."""
 EARLY_PURGE_FROM = 0.75

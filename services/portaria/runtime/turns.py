@@ -8,7 +8,12 @@ from collections.abc import Callable, Sequence
 from portaria.logs import logger
 from portaria.runtime.hand import Report
 from portaria.store import Finished, Turn, calls
+from portaria.store.batch import settle
+from portaria.store.calls import MOST_AT_ONCE
 from portaria.store.wire import Wire
+
+_MOST_SLICES = 300
+"""Of 200 jobs: all of the widest workflow."""
 
 
 class Turns:
@@ -48,12 +53,20 @@ class Turns:
                 give_up=give_up,
             )
             self._answered += report.finished
+            if turn.wide:
+                self._go_on(give_up)
         for ended, taken in zip(report.finished, turn.taken, strict=False):
             if not taken:
                 self._log.warning("job lost to another worker", job_id=ended.job_id)
         for job_id in turn.refused:
             self._log.error("refused what is no job of ours", job_id=job_id)
         return turn
+
+    def _go_on(self, give_up: Callable[[], bool]) -> None:
+        """With wide workflows, at once; what is left over any sweep finds."""
+        for _ in range(_MOST_SLICES):
+            if self._wire.run(settle(), give_up=give_up) < MOST_AT_ONCE:
+                return
 
     def answered(self) -> list[Finished]:
         """The jobs whose end the store knows, since this was last asked."""

@@ -23,6 +23,7 @@ from portaria.core.states import split_queue
 from portaria.jobs import Handler
 from portaria.jobs.discovery import load_files, load_handlers
 from portaria.runtime import streams
+from portaria.runtime.door import Door
 from portaria.runtime.family import Plan
 from portaria.runtime.patience import patiently
 from portaria.runtime.registry import RqRegistry
@@ -68,6 +69,7 @@ class Worker(RqWorker):
             plan = Plan(
                 workers=[self.name],
                 queues=self.queue_names(),
+                door=Door.of(settings),
                 burst=burst,
                 limit=max_jobs,
                 max_idle=max_idle_time,

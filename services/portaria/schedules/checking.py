@@ -14,9 +14,10 @@ from portaria.admission.names import below
 from portaria.admission.rules import Rules
 from portaria.admission.times import is_moment
 from portaria.core.errors import InvalidRequest, Violation
+from portaria.core.job_type import HOOKS
 from portaria.core.recurrence import Recurrence, read_recurrence
 from portaria.intake.admission import Admission, Prepared
-from portaria.v1.job_pb2 import JobSpec
+from portaria.v1.job_pb2 import JobSpec, SubmitOptions
 from portaria.v1.schedules_service_pb2 import Schedule
 
 WRITTEN = (
@@ -25,7 +26,7 @@ WRITTEN = (
 )  # fmt: skip
 """The fields that callers write; the others are output only."""
 _TICKS = ("cron", "interval", "time_zone", "start_time", "end_time")
-_OF_ONE_JOB = ("run_time", "delay", "start_before_time", "deadline")
+_OF_ONE_JOB = ("run_time", "start_before_time", "deadline", "delay")
 _NANOS = 1_000_000_000
 
 
@@ -69,11 +70,15 @@ class Checker:
         if isinstance(prepared, list):
             # The rules of a schedule hold for its spec, too.
             wrong += [each for each in prepared if each.field not in said]
-        wrong += _of_one_job(schedule.spec)
+        wrong += _of_one_job(schedule.spec.options)
         if wrong or isinstance(recurrence, list) or isinstance(prepared, list):
             return [below(field, each) for each in wrong]
         # Equal content, equal bytes; what the job type leaves open is filled in at each tick.
         schedule.spec.payload.CopyFrom(prepared.spec.payload)
+        for name in HOOKS:
+            if schedule.spec.options.HasField(name):
+                hook: JobSpec = getattr(prepared.spec.options, name)
+                getattr(schedule.spec.options, name).payload.CopyFrom(hook.payload)
         return Checked(schedule, recurrence, prepared, content_hash_of(schedule))
 
     def _prepared(self, spec: JobSpec) -> Prepared | list[Violation]:
@@ -135,11 +140,17 @@ def recurrence_of(schedule: Schedule) -> Recurrence | list[Violation]:
     )
 
 
-def _of_one_job(spec: JobSpec) -> Iterator[Violation]:
-    for name in _OF_ONE_JOB:
-        if spec.options.HasField(name):  # type: ignore[arg-type] # one of its names
+def _of_one_job(options: SubmitOptions) -> Iterator[Violation]:
+    """A delay of a hook counts from its own submission."""
+    moments = [("", name, options) for name in _OF_ONE_JOB]
+    for hook in HOOKS:
+        if options.HasField(hook):
+            of_hook = getattr(options, hook).options
+            moments += [(f"{hook}.options.", name, of_hook) for name in _OF_ONE_JOB[:-1]]
+    for path, name, of in moments:
+        if of.HasField(name):  # type: ignore[arg-type] # one of its names
             text = "is of one job: a schedule's come again and again"
-            yield Violation(f"spec.options.{name}", "NOT_SUPPORTED", text)
+            yield Violation(f"spec.options.{path}{name}", "NOT_SUPPORTED", text)
 
 
 def _unspecific(wrong: Violation) -> Violation:

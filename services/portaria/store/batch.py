@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from portaria.store import keys
-from portaria.store.calls import MOST_AT_ONCE, Argument, Call, Submission, tag
+from portaria.store.calls import MOST_AT_ONCE, Argument, Call, Submission, hook_fields, tag
 from portaria.store.scripts import script
 
 
@@ -30,8 +30,8 @@ class Batch:
 
 Kind = tuple[str, str, int, int, int, int, str]
 """Queue, type, timeout in s, ttl in ms, attempts, at most once, tag: what many jobs may share."""
-Member = tuple[int, int, bytes, str, str]
-"""Number, that of its kind from 1, envelope, key of its unique key, times."""
+Member = Sequence[Argument]
+"""Number, that of its kind from 1, envelope, key of its unique key, then its `rest_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Slice:
     """The numbers from `start` up to before `stop` are settled by it."""
     kinds: Sequence[Kind] = ()
     members: Sequence[Member] = ()
+    fields: Mapping[str, Argument] = field(default_factory=dict)
+    """Of the batch's hash, of a workflow: see flow.lua."""
 
 
 class Stage(StrEnum):
@@ -98,6 +100,9 @@ def write_slice(batch: Batch, part: Slice) -> Call[Written]:
     ]
     for kind in part.kinds:
         arguments += kind
+    arguments.append(len(part.fields))
+    for pair in part.fields.items():
+        arguments += pair
     for member in part.members:
         arguments += member
     return Call(
@@ -126,10 +131,14 @@ def unique_of(job: Submission) -> str:
     return keys.unique(job.namespace, job.type, job.unique_key) if job.unique_key else ""
 
 
-def times_of(job: Submission) -> str:
-    """Empty for a job that runs at once, has no limit, and takes no other for itself."""
+def rest_of(job: Submission, link: bytes = b"") -> Sequence[Argument]:
+    """Its times, empty for a job that runs at once, has no limit, takes no other for itself and has
+    no hooks; its link; the fields of its hooks."""
+    hooks = hook_fields(job)
     times = (job.delay_ms, job.run_at_ms, job.before_ms, job.deadline_ms, int(job.use_existing))
-    return " ".join(map(str, times)) if any(times) else ""
+    if not (hooks or any(times)):
+        return ("", link)
+    return (" ".join(map(str, (*times, len(hooks)))), link, *hooks)
 
 
 def settle(most: int = MOST_AT_ONCE) -> Call[int]:

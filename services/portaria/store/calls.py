@@ -39,6 +39,14 @@ class Call(Generic[Reply]):
     parse: Callable[[Any], Reply]
 
 
+@dataclass(frozen=True, slots=True)
+class Read(Generic[Reply]):
+    """Commands that only read, sent together, and the parser of their replies."""
+
+    commands: Sequence[Sequence[Argument]]
+    parse: Callable[[Sequence[Any]], Reply]
+
+
 # --- submit -------------------------------------------------------------------------------------
 
 
@@ -76,6 +84,13 @@ class Submission:
     """The job that this one repeats."""
     schedule_id: str = ""
     """The schedule whose tick this is."""
+    parent_job_id: str = ""
+    """The running job that submits this one."""
+    link: str = ""
+    """What waits for this one in the workflow of its parent; see lua/flow.lua."""
+    hooks: Sequence[tuple[str, Submission]] = ()
+    """By name (on_success, on_failure, on_retry); without request_id, unique key and hooks. The id
+    of on_retry is a family's: see core/ids.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +110,8 @@ class Submitted:
     generation: str = ""
     retried: bool = False
     """This other job repeats the same one already; nothing was written."""
+    orphan: bool = False
+    """What submits it does not run; nothing was written."""
 
 
 def submit(job: Submission) -> Call[Submitted]:
@@ -125,6 +142,9 @@ def submit(job: Submission) -> Call[Submitted]:
             job.deadline_ms,
             "existing" if job.use_existing else "fail",
             job.retried_from,
+            job.parent_job_id,
+            job.link,
+            *hook_fields(job),
         ),
         _submitted,
     )
@@ -136,11 +156,38 @@ def tag(job: Submission) -> str:
     return f"{words} @{job.schedule_id}" if job.schedule_id else words
 
 
+HOOK_FIELDS = {"on_success": "hook_s", "on_failure": "hook_f", "on_retry": "hook_r"}
+"""Of a hash, by the names of hooks; see lua/hooks.lua."""
+
+
+def hook_fields(job: Submission) -> Sequence[Argument]:
+    """Fields of the job's hash, each with its value, as lua/hooks.lua has them."""
+    if not job.hooks:
+        return ()
+    fields: list[Argument] = ["hooks", "".join(HOOK_FIELDS[name][-1] for name, _ in job.hooks)]
+    for name, hook in job.hooks:
+        fields += (HOOK_FIELDS[name], packed(hook))
+    return fields
+
+
+def packed(hook: Submission) -> bytes:
+    """A job that a script submits later; see lua/hooks.lua."""
+    times = (hook.delay_ms, hook.run_at_ms, hook.before_ms, hook.deadline_ms)
+    once = int(hook.at_most_once)
+    head = (hook.job_id, hook.timeout_s, hook.ttl_ms, hook.max_attempts, once, *times, tag(hook))
+    return b"%b\n%b" % (" ".join(map(str, head)).encode(), hook.envelope)
+
+
 def _submitted(reply: Any) -> Submitted:
     word, job_id = reply[0], reply[1].decode()
     if word != b"new":
         return Submitted(
-            job_id, word == b"same", word == b"reused", word == b"held", retried=word == b"retried"
+            job_id,
+            word == b"same",
+            word == b"reused",
+            word == b"held",
+            retried=word == b"retried",
+            orphan=word == b"orphan",
         )
     created, entry_id, generation = (each.decode() for each in reply[2:])
     return Submitted(job_id, False, False, False, int(created), entry_id, generation)
@@ -218,6 +265,8 @@ class Turn:
     """Ids in the queue that are no jobs of ours; kept among RQ's failed jobs."""
     began: Began | None = None
     """Of the job that was told to have begun."""
+    wide: bool = False
+    """What follows in a workflow is more than a turn may do: settle() goes on with it."""
 
 
 Hold = tuple[str, str]
@@ -270,7 +319,8 @@ def _turn(reply: Any) -> Turn:
         return Turn(word)
     flags = reply[1].decode().replace("-", "")
     claims = [_claim(job) for job in reply[3:]]
-    return Turn(word, [flag == "t" for flag in flags], claims, _ids(reply[2]))
+    wide, taken = flags.startswith("w"), [flag == "t" for flag in flags.removeprefix("w")]
+    return Turn(word, taken, claims, _ids(reply[2]), wide=wide)
 
 
 def _turn_with_begin(reply: Any) -> Turn:

@@ -74,8 +74,30 @@ def request(namespace: str, request_id: str) -> str:
 
 
 def batch(workflow_id: str) -> str:
-    """hash: how far a batch is written and placed, until an hour after its last job ended."""
+    """hash: a batch or workflow: how far it is written and placed, what its joins are; until an
+    hour after its last job ended, or as long as the results of its jobs are kept.
+    """
     return f"portaria:batch:{workflow_id}"
+
+
+def workflows(namespace: str) -> str:
+    """zset: ids of workflows and batches, all with score 0: by name, and so by age."""
+    return f"portaria:workflows:{namespace}"
+
+
+def ended(workflow_id: str) -> str:
+    """string: a bit for each job of a workflow that has ended; see lua/flow.lua."""
+    return f"portaria:ended:{workflow_id}"
+
+
+def kids(workflow_id: str, join: str = "") -> str:
+    """hash: open jobs that members of a workflow or batch submitted -> join; of one, or of all."""
+    return f"portaria:kids:{workflow_id}" + (f":{join}" if join else "")
+
+
+def todo(workflow_id: str) -> str:
+    """zset: join -> the number from which what follows it is left to settle.lua."""
+    return f"portaria:todo:{workflow_id}"
 
 
 def scheduler(name: str) -> str:

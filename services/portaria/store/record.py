@@ -48,6 +48,8 @@ class JobRecord:
     """The job that this one repeats."""
     retried_as: str = ""
     """The job that repeats this one."""
+    link: str = ""
+    """Of a job of a workflow; see lua/flow.lua."""
 
 
 def job_record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord | None:
@@ -95,6 +97,7 @@ def _record(job_id: str, fields: Mapping[bytes, bytes]) -> JobRecord:
         cancel_asked_ms=number(b"cancel_asked"),
         retried_from=text(b"retried_from"),
         retried_as=text(b"retried_as"),
+        link=text(b"link"),
     )
 
 

@@ -15,8 +15,14 @@ class Script:
     sha: str
 
 
-BETWEEN = {"submit": ("handing_in",), "tick": ("handing_in",)}
-"""What only some scripts need, between the prelude and their own lines."""
+_ENDING = ("turn", "recover", "reap", "promote", "expire", "cancel", "clear", "settle")
+BETWEEN = {
+    "submit": ("handing_in",),
+    "tick": ("handing_in",),
+    **{name: ("hooks", "flow") for name in _ENDING},
+}
+"""What only some scripts need, between the prelude and their own lines: those that end jobs have
+what follows the end of one with hooks, and of a job of a workflow."""
 
 
 @cache

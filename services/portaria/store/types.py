@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from portaria.store import keys
-from portaria.store.calls import Argument, Call
+from portaria.store.calls import Argument, Call, Read
 from portaria.store.faults import translated
 from portaria.store.scripts import script
 
@@ -23,6 +23,11 @@ def register(seen: str, token: str, files: Mapping[str, bytes]) -> Call[bool]:
     for name, sealed in files.items():
         arguments += [name, sealed]
     return Call(script("register"), (keys.TYPES, keys.TYPES_REVISION), arguments, bool)
+
+
+def read_files() -> Read[dict[str, bytes]]:
+    """Every file that is registered."""
+    return Read([("HGETALL", keys.TYPES)], lambda replies: _pairs(replies[0]))
 
 
 def read_revision(redis: Redis) -> str:
@@ -64,3 +69,7 @@ def _text(value: Any) -> str:
 
 def _names(files: Mapping[bytes, bytes]) -> dict[str, bytes]:
     return {name.decode(errors="replace"): sealed for name, sealed in files.items()}
+
+
+def _pairs(words: Sequence[bytes]) -> dict[str, bytes]:
+    return _names(dict(zip(words[::2], words[1::2], strict=True)))

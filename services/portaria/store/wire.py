@@ -21,7 +21,7 @@ from redis import Redis, SSLConnection, UnixDomainSocketConnection
 from redis.sentinel import SentinelConnectionPool
 
 from portaria.core.errors import StoreUnavailable
-from portaria.store.calls import Call
+from portaria.store.calls import Call, Read
 from portaria.store.faults import says_not_now
 from portaria.store.sentinel import SENTINEL_PATIENCE
 
@@ -106,7 +106,9 @@ class Wire:
         self._lock = threading.Lock()
         self._is_abandoned = False
 
-    def run(self, call: Call[Reply], *, give_up: Callable[[], bool] = lambda: False) -> Reply:
+    def run(
+        self, call: Call[Reply] | Read[Reply], *, give_up: Callable[[], bool] = lambda: False
+    ) -> Reply:
         """Sends a call until it is answered, over as many connections as that takes.
 
         Raises StoreUnavailable when `give_up` says so between two tries.
@@ -168,9 +170,11 @@ class Wire:
         if connection is not None:
             connection.detach()
 
-    def _insist(self, call: Call[Reply], give_up: Callable[[], bool]) -> Reply:
+    def _insist(self, call: Call[Reply] | Read[Reply], give_up: Callable[[], bool]) -> Reply:
         while True:
             try:
+                if isinstance(call, Read):
+                    return call.parse(self._answers(call))
                 return call.parse(self._evaluate(call))
             except (OSError, hiredis.HiredisError) as error:
                 self.close()
@@ -188,6 +192,11 @@ class Wire:
                 raise ScriptFailed(f"{call.script.name}: {error}") from None
         self.send("EVAL", call.script.text, *rest)
         return self.receive()
+
+    def _answers(self, read: Read[Any]) -> list[Any]:
+        packed = [hiredis.pack_command(words) for words in read.commands]  # type: ignore[arg-type]
+        self._connected().sendall(b"".join(packed))
+        return [self.receive() for _ in packed]
 
     def _connected(self) -> socket.socket:
         if self._socket is None:

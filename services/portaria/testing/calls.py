@@ -95,7 +95,7 @@ class EagerCalls(Calls):
         self._engine = engine
         self._service = Service(engine)
 
-    def unary(self, method: _Method, request: Any) -> Any:
+    def unary(self, method: _Method, request: Any, **_: timedelta | None) -> Any:
         """One call."""
         return method(self._service)(request)
 
@@ -134,7 +134,7 @@ class EagerAsyncCalls(AsyncCalls):
         self._engine = engine
         self._service = Service(engine)
 
-    async def unary(self, method: _Method, request: Any) -> Any:
+    async def unary(self, method: _Method, request: Any, **_: timedelta | None) -> Any:
         """One call."""
         return method(self._service)(request)
 

@@ -26,6 +26,7 @@ from portaria.testing.clock import ShiftedClock
 from portaria.testing.handlers import Handlers
 from portaria.testing.job import Attempt, attempt_to_proto
 from portaria.testing.kernel import Kernel, Record
+from portaria.testing.relations import relate
 from portaria.v1.job_pb2 import Failure
 
 MOST_RUNS = 10_000
@@ -182,6 +183,7 @@ class Engine:
         if left is not None:
             seconds = min(seconds, left)
         record.run.told = lambda report: self.kernel.show(record, report_to_proto(report))
+        relate(self.kernel, record)
         hold = record.run.begin()
         hold.type, hold.caller = record.job_type.name, record.job.created_by
         hold.deadline = self.clock.now() + timedelta(seconds=seconds)

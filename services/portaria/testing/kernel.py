@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from portaria.core.clock import milliseconds
 from portaria.core.errors import AlreadyExists, NotFound, RequestIdReused
@@ -30,6 +30,11 @@ NAMESPACE = "default"
 _CALLER = "anonymous"
 _WORKER = "eager"
 _REQUEST_KEPT_MS = 3_600_000
+_HOOK_AT_END = {
+    State.SUCCEEDED: "on_success",
+    State.FAILED: "on_failure",
+    State.EXPIRED: "on_failure",
+}
 _WAITING = (State.SCHEDULED, State.PENDING, State.RETRYING)
 _REASONS = {
     State.SCHEDULED: job_pb2.PENDING_REASON_NOT_DUE,
@@ -51,6 +56,7 @@ class Record:
     due_ms: int
     before_ms: int
     deadline_ms: int
+    hooks: Mapping[str, Admitted] = field(default_factory=dict)
     crashes: int = 0
     state: State = State.PENDING
     history: list[State] = field(default_factory=list)
@@ -159,6 +165,8 @@ class Kernel:
             self._finish(record, State.FAILED)
         else:
             self._wait(record, due, State.RETRYING)
+            if verdict is Verdict.RETRY:
+                self._fire(record, "on_retry")
 
     def crash(self, record: Record) -> None:
         """Its process died: back to the front of its queue, until the budget is used up."""
@@ -241,6 +249,7 @@ class Kernel:
             due_ms=due or now + milliseconds(options.delay),
             before_ms=milliseconds(job.start_before_time),
             deadline_ms=milliseconds(job.deadline),
+            hooks=admitted.hooks,
         )
 
     def _wait(self, record: Record, due: int, waits: State) -> None:
@@ -265,6 +274,15 @@ class Kernel:
         _set(record.job, "purge_time", self.clock.ms + ttl)
         record.job.done = True
         self._tell(record, state)
+        self._fire(record, _HOOK_AT_END.get(state, ""))
+
+    def _fire(self, record: Record, name: str) -> None:
+        """Submits a hook of a job, where it has it. No caller's request_id has blanks."""
+        hook, job = record.hooks.get(name), record.job
+        if hook is not None:
+            request_id = f"hook {name} {job.job_id} {job.attempt}"
+            submitted, _ = self.submit(replace(hook, request_id=request_id))
+            submitted.job.parent_job_id = job.job_id
 
     def _tell(self, record: Record, state: State) -> None:
         job = record.job

@@ -65,6 +65,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """metadata: release"""
     ERROR_REASON_SCHEDULE_BROKEN: _ErrorReason.ValueType  # 29
     """what is stored of it is not believed"""
+    ERROR_REASON_WORKFLOW_NOT_FOUND: _ErrorReason.ValueType  # 30
+    ERROR_REASON_PARENT_NOT_RUNNING: _ErrorReason.ValueType  # 31
+    """parent_job_id names no job that runs"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorInfo.reason, without the prefix; ErrorInfo.domain = "portaria.v1"."""
@@ -112,4 +115,7 @@ ERROR_REASON_NEWER_RELEASE: ErrorReason.ValueType  # 28
 """metadata: release"""
 ERROR_REASON_SCHEDULE_BROKEN: ErrorReason.ValueType  # 29
 """what is stored of it is not believed"""
+ERROR_REASON_WORKFLOW_NOT_FOUND: ErrorReason.ValueType  # 30
+ERROR_REASON_PARENT_NOT_RUNNING: ErrorReason.ValueType  # 31
+"""parent_job_id names no job that runs"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

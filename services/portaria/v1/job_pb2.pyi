@@ -341,7 +341,10 @@ class SubmitOptions(_message.Message):
 
     @_builtins.property
     def on_success(self) -> Global___JobSpec:
-        """Submitted once, in the script that makes this job terminal. Their own hooks are refused."""
+        """Jobs that are submitted once, in the script that makes this one SUCCEEDED, or FAILED or EXPIRED;
+        a cancelled job has none. They read it with ctx.parent. Their own hooks and unique keys are
+        refused.
+        """
 
     @_builtins.property
     def on_failure(self) -> Global___JobSpec: ...

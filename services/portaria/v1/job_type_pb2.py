@@ -27,17 +27,17 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from portaria.v1 import job_pb2 as portaria_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aportaria/v1/job_type.proto\x12\x0bportaria.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15portaria/v1/job.proto\"\xeb\x02\n\x0eJobTypeOptions\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12/\n\x10\x64\x65\x66\x61ult_priority\x18\x02 \x01(\x0e\x32\x15.portaria.v1.Priority\x12/\n\rdefault_retry\x18\x03 \x01(\x0b\x32\x18.portaria.v1.RetryPolicy\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nresult_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bresult_type\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12#\n\x06\x65\x66\x66\x65\x63t\x18\x08 \x01(\x0e\x32\x13.portaria.v1.Effect\x12\x19\n\x11max_payload_bytes\x18\t \x01(\r\x12\"\n\x06limits\x18\n \x03(\x0b\x32\x12.portaria.v1.Limit\"n\n\x05Limit\x12\x11\n\tkey_field\x18\x01 \x01(\t\x12\x13\n\x0bmax_running\x18\x02 \x01(\r\x12\x12\n\nmax_starts\x18\x03 \x01(\r\x12)\n\x06period\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*e\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45\x46\x46\x45\x43T_IDEMPOTENT\x10\x01\x12\x13\n\x0f\x45\x46\x46\x45\x43T_LEDGERED\x10\x02\x12\x17\n\x13\x45\x46\x46\x45\x43T_AT_MOST_ONCE\x10\x03:P\n\x08job_type\x12\x1f.google.protobuf.MessageOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x1b.portaria.v1.JobTypeOptions:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb6\x87\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aportaria/v1/job_type.proto\x12\x0bportaria.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15portaria/v1/job.proto\"\xa5\x03\n\x0eJobTypeOptions\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12/\n\x10\x64\x65\x66\x61ult_priority\x18\x02 \x01(\x0e\x32\x15.portaria.v1.Priority\x12/\n\rdefault_retry\x18\x03 \x01(\x0b\x32\x18.portaria.v1.RetryPolicy\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nresult_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bresult_type\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12#\n\x06\x65\x66\x66\x65\x63t\x18\x08 \x01(\x0e\x32\x13.portaria.v1.Effect\x12\x19\n\x11max_payload_bytes\x18\t \x01(\r\x12\"\n\x06limits\x18\n \x03(\x0b\x32\x12.portaria.v1.Limit\x12\x12\n\non_success\x18\x0b \x01(\t\x12\x12\n\non_failure\x18\x0c \x01(\t\x12\x10\n\x08on_retry\x18\r \x01(\t\"n\n\x05Limit\x12\x11\n\tkey_field\x18\x01 \x01(\t\x12\x13\n\x0bmax_running\x18\x02 \x01(\r\x12\x12\n\nmax_starts\x18\x03 \x01(\r\x12)\n\x06period\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*e\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45\x46\x46\x45\x43T_IDEMPOTENT\x10\x01\x12\x13\n\x0f\x45\x46\x46\x45\x43T_LEDGERED\x10\x02\x12\x17\n\x13\x45\x46\x46\x45\x43T_AT_MOST_ONCE\x10\x03:P\n\x08job_type\x12\x1f.google.protobuf.MessageOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x1b.portaria.v1.JobTypeOptions:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xb6\x87\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'portaria.v1.job_type_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EFFECT']._serialized_start=610
-  _globals['_EFFECT']._serialized_end=711
+  _globals['_EFFECT']._serialized_start=668
+  _globals['_EFFECT']._serialized_end=769
   _globals['_JOBTYPEOPTIONS']._serialized_start=133
-  _globals['_JOBTYPEOPTIONS']._serialized_end=496
-  _globals['_LIMIT']._serialized_start=498
-  _globals['_LIMIT']._serialized_end=608
+  _globals['_JOBTYPEOPTIONS']._serialized_end=554
+  _globals['_LIMIT']._serialized_start=556
+  _globals['_LIMIT']._serialized_end=666
 # @@protoc_insertion_point(module_scope)

@@ -68,6 +68,9 @@ class JobTypeOptions(_message.Message):
     EFFECT_FIELD_NUMBER: _builtins.int
     MAX_PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    ON_SUCCESS_FIELD_NUMBER: _builtins.int
+    ON_FAILURE_FIELD_NUMBER: _builtins.int
+    ON_RETRY_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Pool that runs it ("mail"); with the priority it names the RQ queue
     "<domain>:<priority>". Required.
@@ -80,6 +83,12 @@ class JobTypeOptions(_message.Message):
     """What a second run of the same job does. Required."""
     max_payload_bytes: _builtins.int
     """0 = server default, 256 KiB"""
+    on_success: _builtins.str
+    """Hooks of every job of this type whose submission has none: full names of job types, whose
+    payloads are empty; the hook's handler reads the job that it is for with ctx.parent.
+    """
+    on_failure: _builtins.str
+    on_retry: _builtins.str
     @_builtins.property
     def default_retry(self) -> _job_pb2.RetryPolicy: ...
     @_builtins.property
@@ -107,10 +116,13 @@ class JobTypeOptions(_message.Message):
         effect: Global___Effect.ValueType = ...,
         max_payload_bytes: _builtins.int = ...,
         limits: _abc.Iterable[Global___Limit] | None = ...,
+        on_success: _builtins.str = ...,
+        on_failure: _builtins.str = ...,
+        on_retry: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["default_retry", b"default_retry", "result_ttl", b"result_ttl", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_priority", b"default_priority", "default_retry", b"default_retry", "description", b"description", "domain", b"domain", "effect", b"effect", "limits", b"limits", "max_payload_bytes", b"max_payload_bytes", "result_ttl", b"result_ttl", "result_type", b"result_type", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_priority", b"default_priority", "default_retry", b"default_retry", "description", b"description", "domain", b"domain", "effect", b"effect", "limits", b"limits", "max_payload_bytes", b"max_payload_bytes", "on_failure", b"on_failure", "on_retry", b"on_retry", "on_success", b"on_success", "result_ttl", b"result_ttl", "result_type", b"result_type", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,6 +53,7 @@ class SubmitJobRequest(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    PARENT_JOB_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """1-128 printable ASCII characters, made by the caller. Same id + same content, while the job is
     open and for 1 h after it ended, returns the first job; same id + other content ->
@@ -60,6 +61,10 @@ class SubmitJobRequest(_message.Message):
     """
     validate_only: _builtins.bool
     """Checks everything, writes nothing; the job in the answer has no id."""
+    parent_job_id: _builtins.str
+    """The job that submits this one, as ctx.submit fills it in. It must be running; if it belongs to
+    a workflow or a batch, so does the new job, and what follows its parent waits for both.
+    """
     @_builtins.property
     def spec(self) -> _job_pb2.JobSpec: ...
     def __init__(
@@ -68,10 +73,11 @@ class SubmitJobRequest(_message.Message):
         spec: _job_pb2.JobSpec | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        parent_job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "spec", b"spec", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent_job_id", b"parent_job_id", "request_id", b"request_id", "spec", b"spec", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

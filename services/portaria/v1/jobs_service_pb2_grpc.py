@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from portaria.v1 import jobs_service_pb2 as portaria_dot_v1_dot_jobs__service__pb2
+from portaria.v1 import workflows_pb2 as portaria_dot_v1_dot_workflows__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -96,6 +97,26 @@ class JobsServiceStub:
                 '/portaria.v1.JobsService/DeleteJobs',
                 request_serializer=portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsRequest.SerializeToString,
                 response_deserializer=portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsResponse.FromString,
+                _registered_method=True)
+        self.SubmitWorkflow = channel.unary_unary(
+                '/portaria.v1.JobsService/SubmitWorkflow',
+                request_serializer=portaria_dot_v1_dot_workflows__pb2.SubmitWorkflowRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_workflows__pb2.SubmitWorkflowResponse.FromString,
+                _registered_method=True)
+        self.GetWorkflow = channel.unary_unary(
+                '/portaria.v1.JobsService/GetWorkflow',
+                request_serializer=portaria_dot_v1_dot_workflows__pb2.GetWorkflowRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_workflows__pb2.GetWorkflowResponse.FromString,
+                _registered_method=True)
+        self.ListWorkflows = channel.unary_unary(
+                '/portaria.v1.JobsService/ListWorkflows',
+                request_serializer=portaria_dot_v1_dot_workflows__pb2.ListWorkflowsRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_workflows__pb2.ListWorkflowsResponse.FromString,
+                _registered_method=True)
+        self.RetryWorkflow = channel.unary_unary(
+                '/portaria.v1.JobsService/RetryWorkflow',
+                request_serializer=portaria_dot_v1_dot_workflows__pb2.RetryWorkflowRequest.SerializeToString,
+                response_deserializer=portaria_dot_v1_dot_workflows__pb2.RetryWorkflowResponse.FromString,
                 _registered_method=True)
         self.ListJobTypes = channel.unary_unary(
                 '/portaria.v1.JobsService/ListJobTypes',
@@ -209,6 +230,44 @@ class JobsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitWorkflow(self, request, context):
+        """Hands in jobs that depend on each other, under one request_id; answers once all are durable.
+        All or nothing as seen from outside. Its jobs are cancelled by CancelJobs with its id.
+        ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for another workflow
+        UNIQUE_KEY_HELD: another open job holds the unique_key of one of them
+        RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; repeat with the same request_id
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWorkflow(self, request, context):
+        """A workflow or a batch as it stands.
+        NOT_FOUND  WORKFLOW_NOT_FOUND: no such workflow, or it was purged
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWorkflows(self, request, context):
+        """Workflows and batches, newest first, in pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryWorkflow(self, request, context):
+        """Hands in a done workflow that did not succeed again, as a new one: jobs that succeeded keep
+        their results and do not run, and so do failures that counted for nothing where what follows
+        them began; the others run (retried_from, retried_as).
+        NOT_FOUND            WORKFLOW_NOT_FOUND: no such workflow, or it was purged
+        FAILED_PRECONDITION  NOT_RETRYABLE: not done, succeeded, a batch (RetryJobs), or handed in
+        again already (metadata: workflow_id)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListJobTypes(self, request, context):
         """The job types that this door accepts.
         """
@@ -273,6 +332,26 @@ def add_JobsServiceServicer_to_server(servicer, server):
                     servicer.DeleteJobs,
                     request_deserializer=portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsRequest.FromString,
                     response_serializer=portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsResponse.SerializeToString,
+            ),
+            'SubmitWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitWorkflow,
+                    request_deserializer=portaria_dot_v1_dot_workflows__pb2.SubmitWorkflowRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_workflows__pb2.SubmitWorkflowResponse.SerializeToString,
+            ),
+            'GetWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWorkflow,
+                    request_deserializer=portaria_dot_v1_dot_workflows__pb2.GetWorkflowRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_workflows__pb2.GetWorkflowResponse.SerializeToString,
+            ),
+            'ListWorkflows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkflows,
+                    request_deserializer=portaria_dot_v1_dot_workflows__pb2.ListWorkflowsRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_workflows__pb2.ListWorkflowsResponse.SerializeToString,
+            ),
+            'RetryWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryWorkflow,
+                    request_deserializer=portaria_dot_v1_dot_workflows__pb2.RetryWorkflowRequest.FromString,
+                    response_serializer=portaria_dot_v1_dot_workflows__pb2.RetryWorkflowResponse.SerializeToString,
             ),
             'ListJobTypes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobTypes,
@@ -585,6 +664,114 @@ class JobsService:
             '/portaria.v1.JobsService/DeleteJobs',
             portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsRequest.SerializeToString,
             portaria_dot_v1_dot_jobs__service__pb2.DeleteJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/SubmitWorkflow',
+            portaria_dot_v1_dot_workflows__pb2.SubmitWorkflowRequest.SerializeToString,
+            portaria_dot_v1_dot_workflows__pb2.SubmitWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/GetWorkflow',
+            portaria_dot_v1_dot_workflows__pb2.GetWorkflowRequest.SerializeToString,
+            portaria_dot_v1_dot_workflows__pb2.GetWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWorkflows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/ListWorkflows',
+            portaria_dot_v1_dot_workflows__pb2.ListWorkflowsRequest.SerializeToString,
+            portaria_dot_v1_dot_workflows__pb2.ListWorkflowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria.v1.JobsService/RetryWorkflow',
+            portaria_dot_v1_dot_workflows__pb2.RetryWorkflowRequest.SerializeToString,
+            portaria_dot_v1_dot_workflows__pb2.RetryWorkflowResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from portaria.v1 import jobs_service_pb2 as _jobs_service_pb2
+from portaria.v1 import workflows_pb2 as _workflows_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -88,6 +89,27 @@ class JobsServiceStub:
     """Hands in done jobs again, as new ones (retried_from, retried_as)."""
     DeleteJobs: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.DeleteJobsRequest, _jobs_service_pb2.DeleteJobsResponse]
     """Forgets jobs that are done. Their request_ids are kept: a repeated submit finds out."""
+    SubmitWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.SubmitWorkflowRequest, _workflows_pb2.SubmitWorkflowResponse]
+    """Hands in jobs that depend on each other, under one request_id; answers once all are durable.
+    All or nothing as seen from outside. Its jobs are cancelled by CancelJobs with its id.
+      ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for another workflow
+                          UNIQUE_KEY_HELD: another open job holds the unique_key of one of them
+      RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; repeat with the same request_id
+    """
+    GetWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.GetWorkflowRequest, _workflows_pb2.GetWorkflowResponse]
+    """A workflow or a batch as it stands.
+      NOT_FOUND  WORKFLOW_NOT_FOUND: no such workflow, or it was purged
+    """
+    ListWorkflows: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.ListWorkflowsRequest, _workflows_pb2.ListWorkflowsResponse]
+    """Workflows and batches, newest first, in pages."""
+    RetryWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.RetryWorkflowRequest, _workflows_pb2.RetryWorkflowResponse]
+    """Hands in a done workflow that did not succeed again, as a new one: jobs that succeeded keep
+    their results and do not run, and so do failures that counted for nothing where what follows
+    them began; the others run (retried_from, retried_as).
+      NOT_FOUND            WORKFLOW_NOT_FOUND: no such workflow, or it was purged
+      FAILED_PRECONDITION  NOT_RETRYABLE: not done, succeeded, a batch (RetryJobs), or handed in
+                           again already (metadata: workflow_id)
+    """
     ListJobTypes: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.ListJobTypesRequest, _jobs_service_pb2.ListJobTypesResponse]
     """The job types that this door accepts."""
 
@@ -151,6 +173,27 @@ class JobsServiceAsyncStub(JobsServiceStub):
     """Hands in done jobs again, as new ones (retried_from, retried_as)."""
     DeleteJobs: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.DeleteJobsRequest, _jobs_service_pb2.DeleteJobsResponse]  # type: ignore[assignment]
     """Forgets jobs that are done. Their request_ids are kept: a repeated submit finds out."""
+    SubmitWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.SubmitWorkflowRequest, _workflows_pb2.SubmitWorkflowResponse]  # type: ignore[assignment]
+    """Hands in jobs that depend on each other, under one request_id; answers once all are durable.
+    All or nothing as seen from outside. Its jobs are cancelled by CancelJobs with its id.
+      ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for another workflow
+                          UNIQUE_KEY_HELD: another open job holds the unique_key of one of them
+      RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; repeat with the same request_id
+    """
+    GetWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.GetWorkflowRequest, _workflows_pb2.GetWorkflowResponse]  # type: ignore[assignment]
+    """A workflow or a batch as it stands.
+      NOT_FOUND  WORKFLOW_NOT_FOUND: no such workflow, or it was purged
+    """
+    ListWorkflows: _aio.UnaryUnaryMultiCallable[_workflows_pb2.ListWorkflowsRequest, _workflows_pb2.ListWorkflowsResponse]  # type: ignore[assignment]
+    """Workflows and batches, newest first, in pages."""
+    RetryWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.RetryWorkflowRequest, _workflows_pb2.RetryWorkflowResponse]  # type: ignore[assignment]
+    """Hands in a done workflow that did not succeed again, as a new one: jobs that succeeded keep
+    their results and do not run, and so do failures that counted for nothing where what follows
+    them began; the others run (retried_from, retried_as).
+      NOT_FOUND            WORKFLOW_NOT_FOUND: no such workflow, or it was purged
+      FAILED_PRECONDITION  NOT_RETRYABLE: not done, succeeded, a batch (RetryJobs), or handed in
+                           again already (metadata: workflow_id)
+    """
     ListJobTypes: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.ListJobTypesRequest, _jobs_service_pb2.ListJobTypesResponse]  # type: ignore[assignment]
     """The job types that this door accepts."""
 
@@ -277,6 +320,51 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_service_pb2.DeleteJobsResponse, _abc.Awaitable[_jobs_service_pb2.DeleteJobsResponse]]:
         """Forgets jobs that are done. Their request_ids are kept: a repeated submit finds out."""
+
+    @_abc_1.abstractmethod
+    def SubmitWorkflow(
+        self,
+        request: _workflows_pb2.SubmitWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflows_pb2.SubmitWorkflowResponse, _abc.Awaitable[_workflows_pb2.SubmitWorkflowResponse]]:
+        """Hands in jobs that depend on each other, under one request_id; answers once all are durable.
+        All or nothing as seen from outside. Its jobs are cancelled by CancelJobs with its id.
+          ALREADY_EXISTS      REQUEST_ID_REUSED: the request_id stands for another workflow
+                              UNIQUE_KEY_HELD: another open job holds the unique_key of one of them
+          RESOURCE_EXHAUSTED  QUEUE_FULL: Redis is out of memory; repeat with the same request_id
+        """
+
+    @_abc_1.abstractmethod
+    def GetWorkflow(
+        self,
+        request: _workflows_pb2.GetWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflows_pb2.GetWorkflowResponse, _abc.Awaitable[_workflows_pb2.GetWorkflowResponse]]:
+        """A workflow or a batch as it stands.
+          NOT_FOUND  WORKFLOW_NOT_FOUND: no such workflow, or it was purged
+        """
+
+    @_abc_1.abstractmethod
+    def ListWorkflows(
+        self,
+        request: _workflows_pb2.ListWorkflowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflows_pb2.ListWorkflowsResponse, _abc.Awaitable[_workflows_pb2.ListWorkflowsResponse]]:
+        """Workflows and batches, newest first, in pages."""
+
+    @_abc_1.abstractmethod
+    def RetryWorkflow(
+        self,
+        request: _workflows_pb2.RetryWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflows_pb2.RetryWorkflowResponse, _abc.Awaitable[_workflows_pb2.RetryWorkflowResponse]]:
+        """Hands in a done workflow that did not succeed again, as a new one: jobs that succeeded keep
+        their results and do not run, and so do failures that counted for nothing where what follows
+        them began; the others run (retried_from, retried_as).
+          NOT_FOUND            WORKFLOW_NOT_FOUND: no such workflow, or it was purged
+          FAILED_PRECONDITION  NOT_RETRYABLE: not done, succeeded, a batch (RetryJobs), or handed in
+                               again already (metadata: workflow_id)
+        """
 
     @_abc_1.abstractmethod
     def ListJobTypes(

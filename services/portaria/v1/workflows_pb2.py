@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from portaria.v1 import job_pb2 as portaria_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bportaria/v1/workflows.proto\x12\x0bportaria.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15portaria/v1/job.proto\"\x8b\x02\n\x04Step\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x14.portaria.v1.JobSpecH\x00\x12#\n\x05\x63hain\x18\x02 \x01(\x0b\x32\x12.portaria.v1.ChainH\x00\x12#\n\x05group\x18\x03 \x01(\x0b\x32\x12.portaria.v1.GroupH\x00\x12#\n\x05\x63hord\x18\x04 \x01(\x0b\x32\x12.portaria.v1.ChordH\x00\x12\x0f\n\x07node_id\x18\x05 \x01(\t\x12.\n\non_failure\x18\x06 \x01(\x0e\x32\x1a.portaria.v1.FailurePolicy\x12&\n\x08\x62indings\x18\x07 \x03(\x0b\x32\x14.portaria.v1.BindingB\x06\n\x04step\"B\n\x07\x42inding\x12\x11\n\tfrom_node\x18\x01 \x01(\t\x12\x12\n\nfrom_field\x18\x02 \x01(\t\x12\x10\n\x08to_field\x18\x03 \x01(\t\")\n\x05\x43hain\x12 \n\x05steps\x18\x01 \x03(\x0b\x32\x11.portaria.v1.Step\"/\n\x05Group\x12 \n\x05steps\x18\x01 \x03(\x0b\x32\x11.portaria.v1.StepJ\x04\x08\x02\x10\x03\"L\n\x05\x43hord\x12\"\n\x06header\x18\x01 \x01(\x0b\x32\x12.portaria.v1.Group\x12\x1f\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x11.portaria.v1.Step\"\xd4\x02\n\x15SubmitWorkflowRequest\x12\x1f\n\x04root\x18\x01 \x01(\x0b\x32\x11.portaria.v1.Step\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12>\n\x06labels\x18\x03 \x03(\x0b\x32..portaria.v1.SubmitWorkflowRequest.LabelsEntry\x12(\n\non_success\x18\x04 \x01(\x0b\x32\x14.portaria.v1.JobSpec\x12(\n\non_failure\x18\x05 \x01(\x0b\x32\x14.portaria.v1.JobSpec\x12,\n\x08\x64\x65\x61\x64line\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\x16SubmitWorkflowResponse\x12\'\n\x08workflow\x18\x01 \x01(\x0b\x32\x15.portaria.v1.Workflow\"\xdf\x05\n\x08Workflow\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.portaria.v1.JobState\x12\x0c\n\x04\x64one\x18\x03 \x01(\x08\x12\'\n\x08progress\x18\x04 \x01(\x0b\x32\x15.portaria.v1.Progress\x12\x30\n\x06\x63ounts\x18\x05 \x03(\x0b\x32 .portaria.v1.Workflow.StateCount\x12\x31\n\x06labels\x18\x06 \x03(\x0b\x32!.portaria.v1.Workflow.LabelsEntry\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05nodes\x18\t \x03(\x0b\x32\x1a.portaria.v1.Workflow.Node\x12\x0e\n\x06\x63ursor\x18\n \x01(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cretried_from\x18\x0c \x01(\t\x12\x12\n\nretried_as\x18\r \x01(\t\x12\x12\n\ncreated_by\x18\x0e \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x83\x01\n\x04Node\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.portaria.v1.JobState\x12\r\n\x05\x61\x66ter\x18\x04 \x03(\t\x12%\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x14.portaria.v1.Failure\x1a\x41\n\nStateCount\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.portaria.v1.JobState\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"?\n\x14RetryWorkflowRequest\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"@\n\x15RetryWorkflowResponse\x12\'\n\x08workflow\x18\x01 \x01(\x0b\x32\x15.portaria.v1.Workflow\"M\n\x12GetWorkflowRequest\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\"\n\x04view\x18\x02 \x01(\x0e\x32\x14.portaria.v1.JobView\">\n\x13GetWorkflowResponse\x12\'\n\x08workflow\x18\x01 \x01(\x0b\x32\x15.portaria.v1.Workflow\"\xbe\x01\n\x14ListWorkflowsRequest\x12=\n\x06labels\x18\x01 \x03(\x0b\x32-.portaria.v1.ListWorkflowsRequest.LabelsEntry\x12\x11\n\tonly_open\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"j\n\x15ListWorkflowsResponse\x12(\n\tworkflows\x18\x01 \x03(\x0b\x32\x15.portaria.v1.Workflow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t*\x7f\n\rFailurePolicy\x12\x1e\n\x1a\x46\x41ILURE_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46\x41ILURE_POLICY_FAIL\x10\x01\x12\x18\n\x14\x46\x41ILURE_POLICY_ALLOW\x10\x02\x12\x1b\n\x17\x46\x41ILURE_POLICY_CONTINUE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bportaria/v1/workflows.proto\x12\x0bportaria.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15portaria/v1/job.proto\"\x8b\x02\n\x04Step\x12#\n\x03job\x18\x01 \x01(\x0b\x32\x14.portaria.v1.JobSpecH\x00\x12#\n\x05\x63hain\x18\x02 \x01(\x0b\x32\x12.portaria.v1.ChainH\x00\x12#\n\x05group\x18\x03 \x01(\x0b\x32\x12.portaria.v1.GroupH\x00\x12#\n\x05\x63hord\x18\x04 \x01(\x0b\x32\x12.portaria.v1.ChordH\x00\x12\x0f\n\x07node_id\x18\x05 \x01(\t\x12.\n\non_failure\x18\x06 \x01(\x0e\x32\x1a.portaria.v1.FailurePolicy\x12&\n\x08\x62indings\x18\x07 \x03(\x0b\x32\x14.portaria.v1.BindingB\x06\n\x04step\"B\n\x07\x42inding\x12\x11\n\tfrom_node\x18\x01 \x01(\t\x12\x12\n\nfrom_field\x18\x02 \x01(\t\x12\x10\n\x08to_field\x18\x03 \x01(\t\")\n\x05\x43hain\x12 \n\x05steps\x18\x01 \x03(\x0b\x32\x11.portaria.v1.Step\"/\n\x05Group\x12 \n\x05steps\x18\x01 \x03(\x0b\x32\x11.portaria.v1.StepJ\x04\x08\x02\x10\x03\"L\n\x05\x43hord\x12\"\n\x06header\x18\x01 \x01(\x0b\x32\x12.portaria.v1.Group\x12\x1f\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x11.portaria.v1.Step\"\xa3\x03\n\x15SubmitWorkflowRequest\x12\x1f\n\x04root\x18\x01 \x01(\x0b\x32\x11.portaria.v1.Step\x12(\n\nrequest_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18\x80\x01\x32\x08^[!-~]*$\x12m\n\x06labels\x18\x03 \x03(\x0b\x32..portaria.v1.SubmitWorkflowRequest.LabelsEntryB-\xbaH*\x9a\x01\'\x10\x10\"\x1cr\x1a\x32\x18^[a-z][a-z0-9_.-]{0,62}$*\x05r\x03(\x80\x01\x12(\n\non_success\x18\x04 \x01(\x0b\x32\x14.portaria.v1.JobSpec\x12(\n\non_failure\x18\x05 \x01(\x0b\x32\x14.portaria.v1.JobSpec\x12\x36\n\x08\x64\x65\x61\x64line\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\xbaH\x05\xb2\x01\x02@\x01\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"W\n\x16SubmitWorkflowResponse\x12\'\n\x08workflow\x18\x01 \x01(\x0b\x32\x15.portaria.v1.Workflow\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xd8\x07\n\x08Workflow\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.portaria.v1.JobState\x12\x0c\n\x04\x64one\x18\x03 \x01(\x08\x12\'\n\x08progress\x18\x04 \x01(\x0b\x32\x15.portaria.v1.Progress\x12\x30\n\x06\x63ounts\x18\x05 \x03(\x0b\x32 .portaria.v1.Workflow.StateCount\x12\x31\n\x06labels\x18\x06 \x03(\x0b\x32!.portaria.v1.Workflow.LabelsEntry\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05nodes\x18\t \x03(\x0b\x32\x1a.portaria.v1.Workflow.Node\x12\x0e\n\x06\x63ursor\x18\n \x01(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cretried_from\x18\x0c \x01(\t\x12\x12\n\nretried_as\x18\r \x01(\t\x12\x12\n\ncreated_by\x18\x0e \x01(\t\x12\x14\n\x0c\x63\x61use_job_id\x18\x0f \x01(\t\x12\r\n\x05\x62\x61tch\x18\x10 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\xfb\x01\n\x04Node\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.portaria.v1.JobState\x12\r\n\x05\x61\x66ter\x18\x04 \x03(\t\x12%\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x14.portaria.v1.Failure\x12\x0e\n\x06parent\x18\x06 \x01(\t\x12(\n\x04kind\x18\x07 \x01(\x0e\x32\x1a.portaria.v1.Workflow.Kind\x12\x0c\n\x04type\x18\x08 \x01(\t\x12.\n\non_failure\x18\t \x01(\x0e\x32\x1a.portaria.v1.FailurePolicy\x1a\x41\n\nStateCount\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.portaria.v1.JobState\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"Z\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08KIND_JOB\x10\x01\x12\x0e\n\nKIND_CHAIN\x10\x02\x12\x0e\n\nKIND_GROUP\x10\x03\x12\x0e\n\nKIND_CHORD\x10\x04\"b\n\x14RetryWorkflowRequest\x12 \n\x0bworkflow_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12(\n\nrequest_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x10\x01\x18\x80\x01\x32\x08^[!-~]*$\"@\n\x15RetryWorkflowResponse\x12\'\n\x08workflow\x18\x01 \x01(\x0b\x32\x15.portaria.v1.Workflow\"d\n\x12GetWorkflowRequest\x12 \n\x0bworkflow_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12,\n\x04view\x18\x02 \x01(\x0e\x32\x14.portaria.v1.JobViewB\x08\xbaH\x05\x82\x01\x02\x10\x01\">\n\x13GetWorkflowResponse\x12\'\n\x08workflow\x18\x01 \x01(\x0b\x32\x15.portaria.v1.Workflow\"\xdb\x01\n\x14ListWorkflowsRequest\x12G\n\x06labels\x18\x01 \x03(\x0b\x32-.portaria.v1.ListWorkflowsRequest.LabelsEntryB\x08\xbaH\x05\x9a\x01\x02\x10\x04\x12\x11\n\tonly_open\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"j\n\x15ListWorkflowsResponse\x12(\n\tworkflows\x18\x01 \x03(\x0b\x32\x15.portaria.v1.Workflow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t*\x7f\n\rFailurePolicy\x12\x1e\n\x1a\x46\x41ILURE_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46\x41ILURE_POLICY_FAIL\x10\x01\x12\x18\n\x14\x46\x41ILURE_POLICY_ALLOW\x10\x02\x12\x1b\n\x17\x46\x41ILURE_POLICY_CONTINUE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,48 +36,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SUBMITWORKFLOWREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_SUBMITWORKFLOWREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_SUBMITWORKFLOWREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SUBMITWORKFLOWREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\017\020\001\030\200\0012\010^[!-~]*$'
+  _globals['_SUBMITWORKFLOWREQUEST'].fields_by_name['labels']._loaded_options = None
+  _globals['_SUBMITWORKFLOWREQUEST'].fields_by_name['labels']._serialized_options = b'\272H*\232\001\'\020\020\"\034r\0322\030^[a-z][a-z0-9_.-]{0,62}$*\005r\003(\200\001'
+  _globals['_SUBMITWORKFLOWREQUEST'].fields_by_name['deadline']._loaded_options = None
+  _globals['_SUBMITWORKFLOWREQUEST'].fields_by_name['deadline']._serialized_options = b'\272H\005\262\001\002@\001'
   _globals['_WORKFLOW_LABELSENTRY']._loaded_options = None
   _globals['_WORKFLOW_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_RETRYWORKFLOWREQUEST'].fields_by_name['workflow_id']._loaded_options = None
+  _globals['_RETRYWORKFLOWREQUEST'].fields_by_name['workflow_id']._serialized_options = b'\272H\010r\003\260\001\001\310\001\001'
+  _globals['_RETRYWORKFLOWREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RETRYWORKFLOWREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\021r\017\020\001\030\200\0012\010^[!-~]*$'
+  _globals['_GETWORKFLOWREQUEST'].fields_by_name['workflow_id']._loaded_options = None
+  _globals['_GETWORKFLOWREQUEST'].fields_by_name['workflow_id']._serialized_options = b'\272H\010r\003\260\001\001\310\001\001'
+  _globals['_GETWORKFLOWREQUEST'].fields_by_name['view']._loaded_options = None
+  _globals['_GETWORKFLOWREQUEST'].fields_by_name['view']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTWORKFLOWSREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_LISTWORKFLOWSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_FAILUREPOLICY']._serialized_start=2331
-  _globals['_FAILUREPOLICY']._serialized_end=2458
-  _globals['_STEP']._serialized_start=101
-  _globals['_STEP']._serialized_end=368
-  _globals['_BINDING']._serialized_start=370
-  _globals['_BINDING']._serialized_end=436
-  _globals['_CHAIN']._serialized_start=438
-  _globals['_CHAIN']._serialized_end=479
-  _globals['_GROUP']._serialized_start=481
-  _globals['_GROUP']._serialized_end=528
-  _globals['_CHORD']._serialized_start=530
-  _globals['_CHORD']._serialized_end=606
-  _globals['_SUBMITWORKFLOWREQUEST']._serialized_start=609
-  _globals['_SUBMITWORKFLOWREQUEST']._serialized_end=949
-  _globals['_SUBMITWORKFLOWREQUEST_LABELSENTRY']._serialized_start=904
-  _globals['_SUBMITWORKFLOWREQUEST_LABELSENTRY']._serialized_end=949
-  _globals['_SUBMITWORKFLOWRESPONSE']._serialized_start=951
-  _globals['_SUBMITWORKFLOWRESPONSE']._serialized_end=1016
-  _globals['_WORKFLOW']._serialized_start=1019
-  _globals['_WORKFLOW']._serialized_end=1754
-  _globals['_WORKFLOW_LABELSENTRY']._serialized_start=904
-  _globals['_WORKFLOW_LABELSENTRY']._serialized_end=949
-  _globals['_WORKFLOW_NODE']._serialized_start=1556
-  _globals['_WORKFLOW_NODE']._serialized_end=1687
-  _globals['_WORKFLOW_STATECOUNT']._serialized_start=1689
-  _globals['_WORKFLOW_STATECOUNT']._serialized_end=1754
-  _globals['_RETRYWORKFLOWREQUEST']._serialized_start=1756
-  _globals['_RETRYWORKFLOWREQUEST']._serialized_end=1819
-  _globals['_RETRYWORKFLOWRESPONSE']._serialized_start=1821
-  _globals['_RETRYWORKFLOWRESPONSE']._serialized_end=1885
-  _globals['_GETWORKFLOWREQUEST']._serialized_start=1887
-  _globals['_GETWORKFLOWREQUEST']._serialized_end=1964
-  _globals['_GETWORKFLOWRESPONSE']._serialized_start=1966
-  _globals['_GETWORKFLOWRESPONSE']._serialized_end=2028
-  _globals['_LISTWORKFLOWSREQUEST']._serialized_start=2031
-  _globals['_LISTWORKFLOWSREQUEST']._serialized_end=2221
-  _globals['_LISTWORKFLOWSREQUEST_LABELSENTRY']._serialized_start=904
-  _globals['_LISTWORKFLOWSREQUEST_LABELSENTRY']._serialized_end=949
-  _globals['_LISTWORKFLOWSRESPONSE']._serialized_start=2223
-  _globals['_LISTWORKFLOWSRESPONSE']._serialized_end=2329
+  _globals['_LISTWORKFLOWSREQUEST'].fields_by_name['labels']._loaded_options = None
+  _globals['_LISTWORKFLOWSREQUEST'].fields_by_name['labels']._serialized_options = b'\272H\005\232\001\002\020\004'
+  _globals['_LISTWORKFLOWSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTWORKFLOWSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTWORKFLOWSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTWORKFLOWSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_FAILUREPOLICY']._serialized_start=2797
+  _globals['_FAILUREPOLICY']._serialized_end=2924
+  _globals['_STEP']._serialized_start=130
+  _globals['_STEP']._serialized_end=397
+  _globals['_BINDING']._serialized_start=399
+  _globals['_BINDING']._serialized_end=465
+  _globals['_CHAIN']._serialized_start=467
+  _globals['_CHAIN']._serialized_end=508
+  _globals['_GROUP']._serialized_start=510
+  _globals['_GROUP']._serialized_end=557
+  _globals['_CHORD']._serialized_start=559
+  _globals['_CHORD']._serialized_end=635
+  _globals['_SUBMITWORKFLOWREQUEST']._serialized_start=638
+  _globals['_SUBMITWORKFLOWREQUEST']._serialized_end=1057
+  _globals['_SUBMITWORKFLOWREQUEST_LABELSENTRY']._serialized_start=1012
+  _globals['_SUBMITWORKFLOWREQUEST_LABELSENTRY']._serialized_end=1057
+  _globals['_SUBMITWORKFLOWRESPONSE']._serialized_start=1059
+  _globals['_SUBMITWORKFLOWRESPONSE']._serialized_end=1146
+  _globals['_WORKFLOW']._serialized_start=1149
+  _globals['_WORKFLOW']._serialized_end=2133
+  _globals['_WORKFLOW_LABELSENTRY']._serialized_start=1012
+  _globals['_WORKFLOW_LABELSENTRY']._serialized_end=1057
+  _globals['_WORKFLOW_NODE']._serialized_start=1723
+  _globals['_WORKFLOW_NODE']._serialized_end=1974
+  _globals['_WORKFLOW_STATECOUNT']._serialized_start=1976
+  _globals['_WORKFLOW_STATECOUNT']._serialized_end=2041
+  _globals['_WORKFLOW_KIND']._serialized_start=2043
+  _globals['_WORKFLOW_KIND']._serialized_end=2133
+  _globals['_RETRYWORKFLOWREQUEST']._serialized_start=2135
+  _globals['_RETRYWORKFLOWREQUEST']._serialized_end=2233
+  _globals['_RETRYWORKFLOWRESPONSE']._serialized_start=2235
+  _globals['_RETRYWORKFLOWRESPONSE']._serialized_end=2299
+  _globals['_GETWORKFLOWREQUEST']._serialized_start=2301
+  _globals['_GETWORKFLOWREQUEST']._serialized_end=2401
+  _globals['_GETWORKFLOWRESPONSE']._serialized_start=2403
+  _globals['_GETWORKFLOWRESPONSE']._serialized_end=2465
+  _globals['_LISTWORKFLOWSREQUEST']._serialized_start=2468
+  _globals['_LISTWORKFLOWSREQUEST']._serialized_end=2687
+  _globals['_LISTWORKFLOWSREQUEST_LABELSENTRY']._serialized_start=1012
+  _globals['_LISTWORKFLOWSREQUEST_LABELSENTRY']._serialized_end=1057
+  _globals['_LISTWORKFLOWSRESPONSE']._serialized_start=2689
+  _globals['_LISTWORKFLOWSRESPONSE']._serialized_end=2795
 # @@protoc_insertion_point(module_scope)

@@ -37,7 +37,7 @@ class _FailurePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     """goes on; ctx.input gives the failure as a value"""
 
 class FailurePolicy(_FailurePolicy, metaclass=_FailurePolicyEnumTypeWrapper):
-    """What a failure of this step means for what follows it."""
+    """What a failure of this step means for what follows it: of a group, once all of it has ended."""
 
 FAILURE_POLICY_UNSPECIFIED: FailurePolicy.ValueType  # 0
 """= FAIL"""
@@ -51,9 +51,9 @@ Global___FailurePolicy: _TypeAlias = FailurePolicy  # noqa: Y015
 
 @_typing.final
 class Step(_message.Message):
-    """Workflows: chain, group and chord nest (at most 16 deep, 50,000 steps in all); every leaf is a
-    JobSpec. The RPCs that take these messages (SubmitWorkflow, GetWorkflow, ListWorkflows,
-    RetryWorkflow) join JobsService when they are served.
+    """Workflows: chain, group and chord nest (at most 16 deep, 50,000 jobs in all); every leaf is a
+    JobSpec. A batch (BatchSubmitJobs) is a group with no more to it, and is listed with them.
+    A workflow's jobs are watched, listed and cancelled by its id: JobSelector.workflow_id.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -66,7 +66,9 @@ class Step(_message.Message):
     ON_FAILURE_FIELD_NUMBER: _builtins.int
     BINDINGS_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
-    """unique in the workflow; server fills "0.2.1" if empty"""
+    """Unique in the workflow: a letter, then letters, digits, "_" and "-", at most 63 in all. The
+    server fills its place, "0.2.1", if it is empty; the root is "0".
+    """
     on_failure: Global___FailurePolicy.ValueType
     @_builtins.property
     def job(self) -> _job_pb2.JobSpec: ...
@@ -78,7 +80,7 @@ class Step(_message.Message):
     def chord(self) -> Global___Chord: ...
     @_builtins.property
     def bindings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Binding]:
-        """Fields of the payload that are filled from predecessors' results."""
+        """Fields of the payload that are filled from predecessors' results; only of a job. At most 64."""
 
     def __init__(
         self,
@@ -103,6 +105,8 @@ Global___Step: _TypeAlias = Step  # noqa: Y015
 
 @_typing.final
 class Binding(_message.Message):
+    """From a job that is always over before this one begins."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FROM_NODE_FIELD_NUMBER: _builtins.int
@@ -226,17 +230,27 @@ class SubmitWorkflowRequest(_message.Message):
     DEADLINE_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
+    """As in SubmitJobRequest."""
     validate_only: _builtins.bool
+    """Checks everything, writes nothing; the workflow in the answer has no id."""
     @_builtins.property
     def root(self) -> Global___Step: ...
     @_builtins.property
-    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Of the workflow, and of each of its jobs that does not say otherwise."""
+
     @_builtins.property
-    def on_success(self) -> _job_pb2.JobSpec: ...
+    def on_success(self) -> _job_pb2.JobSpec:
+        """Submitted once, by the end of the last job, where the workflow SUCCEEDED or FAILED; they are no
+        jobs of it, and read it with ctx.parent. Their own hooks are refused.
+        """
+
     @_builtins.property
     def on_failure(self) -> _job_pb2.JobSpec: ...
     @_builtins.property
-    def deadline(self) -> _timestamp_pb2.Timestamp: ...
+    def deadline(self) -> _timestamp_pb2.Timestamp:
+        """No job of it starts or runs past this moment."""
+
     def __init__(
         self,
         *,
@@ -261,16 +275,21 @@ class SubmitWorkflowResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WORKFLOW_FIELD_NUMBER: _builtins.int
+    DEDUPLICATED_FIELD_NUMBER: _builtins.int
+    deduplicated: _builtins.bool
     @_builtins.property
-    def workflow(self) -> Global___Workflow: ...
+    def workflow(self) -> Global___Workflow:
+        """BASIC view"""
+
     def __init__(
         self,
         *,
         workflow: Global___Workflow | None = ...,
+        deduplicated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deduplicated", b"deduplicated", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -279,6 +298,27 @@ Global___SubmitWorkflowResponse: _TypeAlias = SubmitWorkflowResponse  # noqa: Y0
 @_typing.final
 class Workflow(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Workflow._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Workflow._Kind.ValueType  # 0
+        KIND_JOB: Workflow._Kind.ValueType  # 1
+        KIND_CHAIN: Workflow._Kind.ValueType  # 2
+        KIND_GROUP: Workflow._Kind.ValueType  # 3
+        KIND_CHORD: Workflow._Kind.ValueType  # 4
+        """its children: the header, a group, and the body"""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
+    KIND_UNSPECIFIED: Workflow.Kind.ValueType  # 0
+    KIND_JOB: Workflow.Kind.ValueType  # 1
+    KIND_CHAIN: Workflow.Kind.ValueType  # 2
+    KIND_GROUP: Workflow.Kind.ValueType  # 3
+    KIND_CHORD: Workflow.Kind.ValueType  # 4
+    """its children: the header, a group, and the body"""
 
     @_typing.final
     class LabelsEntry(_message.Message):
@@ -309,11 +349,25 @@ class Workflow(_message.Message):
         STATE_FIELD_NUMBER: _builtins.int
         AFTER_FIELD_NUMBER: _builtins.int
         FAILURE_FIELD_NUMBER: _builtins.int
+        PARENT_FIELD_NUMBER: _builtins.int
+        KIND_FIELD_NUMBER: _builtins.int
+        TYPE_FIELD_NUMBER: _builtins.int
+        ON_FAILURE_FIELD_NUMBER: _builtins.int
         node_id: _builtins.str
         job_id: _builtins.str
+        """of a job only"""
         state: _job_pb2.JobState.ValueType
+        """Of a chain or group: RUNNING from the first job that began to the last one that ended."""
+        parent: _builtins.str
+        """the node that holds it; empty for the root"""
+        kind: Global___Workflow.Kind.ValueType
+        type: _builtins.str
+        """of a job"""
+        on_failure: Global___FailurePolicy.ValueType
         @_builtins.property
-        def after(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+        def after(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """the step right before it, if any"""
+
         @_builtins.property
         def failure(self) -> _job_pb2.Failure: ...
         def __init__(
@@ -324,10 +378,14 @@ class Workflow(_message.Message):
             state: _job_pb2.JobState.ValueType = ...,
             after: _abc.Iterable[_builtins.str] | None = ...,
             failure: _job_pb2.Failure | None = ...,
+            parent: _builtins.str = ...,
+            kind: Global___Workflow.Kind.ValueType = ...,
+            type: _builtins.str = ...,
+            on_failure: Global___FailurePolicy.ValueType = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "failure", b"failure", "job_id", b"job_id", "node_id", b"node_id", "state", b"state"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "failure", b"failure", "job_id", b"job_id", "kind", b"kind", "node_id", b"node_id", "on_failure", b"on_failure", "parent", b"parent", "state", b"state", "type", b"type"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -365,19 +423,31 @@ class Workflow(_message.Message):
     RETRIED_FROM_FIELD_NUMBER: _builtins.int
     RETRIED_AS_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
+    CAUSE_JOB_ID_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
     workflow_id: _builtins.str
     state: _job_pb2.JobState.ValueType
+    """RUNNING until all of its jobs are done, or CANCELLING; then SUCCEEDED, FAILED, or CANCELLED
+    where the first failure that counts was a cancelled job.
+    """
     done: _builtins.bool
     cursor: _builtins.str
+    """for a watch of what follows"""
     retried_from: _builtins.str
     retried_as: _builtins.str
     created_by: _builtins.str
+    cause_job_id: _builtins.str
+    """of the first failure that counts"""
+    batch: _builtins.bool
+    """handed in by BatchSubmitJobs"""
     @_builtins.property
     def progress(self) -> _job_pb2.Progress:
         """jobs done / total"""
 
     @_builtins.property
-    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workflow.StateCount]: ...
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workflow.StateCount]:
+        """not in lists"""
+
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -386,7 +456,7 @@ class Workflow(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workflow.Node]:
-        """FULL view"""
+        """FULL view; depth-first, each step before what it holds. None of a workflow of over 10,000 steps."""
 
     @_builtins.property
     def deadline(self) -> _timestamp_pb2.Timestamp: ...
@@ -407,10 +477,12 @@ class Workflow(_message.Message):
         retried_from: _builtins.str = ...,
         retried_as: _builtins.str = ...,
         created_by: _builtins.str = ...,
+        cause_job_id: _builtins.str = ...,
+        batch: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline", b"deadline", "end_time", b"end_time", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "create_time", b"create_time", "created_by", b"created_by", "cursor", b"cursor", "deadline", b"deadline", "done", b"done", "end_time", b"end_time", "labels", b"labels", "nodes", b"nodes", "progress", b"progress", "retried_as", b"retried_as", "retried_from", b"retried_from", "state", b"state", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cause_job_id", b"cause_job_id", "counts", b"counts", "create_time", b"create_time", "created_by", b"created_by", "cursor", b"cursor", "deadline", b"deadline", "done", b"done", "end_time", b"end_time", "labels", b"labels", "nodes", b"nodes", "progress", b"progress", "retried_as", b"retried_as", "retried_from", b"retried_from", "state", b"state", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -424,6 +496,7 @@ class RetryWorkflowRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     workflow_id: _builtins.str
     request_id: _builtins.str
+    """As in SubmitJobRequest."""
     def __init__(
         self,
         *,
@@ -444,7 +517,9 @@ class RetryWorkflowResponse(_message.Message):
 
     WORKFLOW_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def workflow(self) -> Global___Workflow: ...
+    def workflow(self) -> Global___Workflow:
+        """BASIC view"""
+
     def __init__(
         self,
         *,
@@ -530,9 +605,12 @@ class ListWorkflowsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     only_open: _builtins.bool
     page_size: _builtins.int
+    """Default 50; more than 200 counts as 200."""
     page_token: _builtins.str
     @_builtins.property
-    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """All must match."""
+
     def __init__(
         self,
         *,
@@ -559,7 +637,9 @@ class ListWorkflowsResponse(_message.Message):
     next_page_token: _builtins.str
     cursor: _builtins.str
     @_builtins.property
-    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workflow]: ...
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workflow]:
+        """Newest first. A page may be short and still have a token."""
+
     def __init__(
         self,
         *,

@@ -59,6 +59,8 @@ class FaultyDoor(JobsServiceServicer):
     address: str = ""
     answers: dict[str, deque[object]] = field(default_factory=dict)
     requests: list[object] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    """What the caller gave each single call."""
     server: grpc.Server | None = None
 
     def will(self, method: str, *answers: object) -> None:
@@ -88,6 +90,15 @@ class FaultyDoor(JobsServiceServicer):
     def WaitJob(self, request: object, context: grpc.ServicerContext) -> object:
         return self._one("WaitJob", request, context)
 
+    def SubmitWorkflow(self, request: object, context: grpc.ServicerContext) -> object:
+        return self._one("SubmitWorkflow", request, context)
+
+    def RetryWorkflow(self, request: object, context: grpc.ServicerContext) -> object:
+        return self._one("RetryWorkflow", request, context)
+
+    def GetWorkflow(self, request: object, context: grpc.ServicerContext) -> object:
+        return self._one("GetWorkflow", request, context)
+
     def WatchJobs(self, request: object, context: grpc.ServicerContext) -> Iterator[object]:
         self.requests.append(request)
         for part in self._next("WatchJobs", context):  # type: ignore[attr-defined]
@@ -97,6 +108,7 @@ class FaultyDoor(JobsServiceServicer):
 
     def _one(self, method: str, request: object, context: grpc.ServicerContext) -> object:
         self.requests.append(request)
+        self.seconds.append(context.time_remaining())
         answer = self._next(method, context)
         if isinstance(answer, Fault):
             answer.end(context)

@@ -234,7 +234,7 @@ def test_a_shell_learns_to_complete(portaria, shell):
 
     assert script.returncode == 0
     assert "_PORTARIA_COMPLETE" in script.stdout
-    assert set(asked.stdout.split()) == {"plain,worker", "plain,workers"}
+    assert set(asked.stdout.split()) == {"plain,worker", "plain,workers", "plain,workflows"}
 
 
 def _take_terminal() -> None:

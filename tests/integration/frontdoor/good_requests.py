@@ -19,7 +19,8 @@ from portaria.core.job_type import job_type_from
 from portaria.v1 import admin_service_pb2 as admin
 from portaria.v1 import jobs_service_pb2 as jobs
 from portaria.v1 import schedules_service_pb2 as schedules
-from portaria.v1.job_pb2 import RetryPolicy, SubmitOptions
+from portaria.v1 import workflows_pb2 as workflows
+from portaria.v1.job_pb2 import JobSpec, RetryPolicy, SubmitOptions
 
 SCHEDULE, TO_DELETE = "walked", "walked-last"
 NOBODY = "01a1fbdb-8e98-767f-9bde-5f0bd1943ee8"
@@ -29,7 +30,7 @@ _MASK = ("when", "time_zone", "overlap", "catch_up", "max_catch_up", "catchup_wi
          "start_time", "end_time", "labels")  # fmt: skip
 
 
-def of_services(*, done: str, waiting: str, queue: str) -> Mapping[str, Message]:
+def of_services(*, done: str, waiting: str, queue: str, workflow: str) -> Mapping[str, Message]:
     """By full method name: `portaria.v1.JobsService.GetJob`. What acts on many acts on none."""
     domain, none = queue.partition(":")[0], jobs.JobSelector(job_ids=[NOBODY], labels={"no": "one"})
     spec = submission(email(variables={"name": "Ana"})).spec
@@ -47,6 +48,17 @@ def of_services(*, done: str, waiting: str, queue: str) -> Mapping[str, Message]
             jobs.RetryJobsRequest(selector=none, priority=3, request_id="r"),
             jobs.DeleteJobsRequest(selector=none),
             jobs.ListJobTypesRequest(domain=domain),
+            workflows.SubmitWorkflowRequest(
+                request_id="r",
+                root=_chain(spec),
+                labels={"c": "d"},
+                on_success=_plain(spec),
+                on_failure=_plain(spec),
+                deadline=_in(hours=4),
+            ),
+            workflows.GetWorkflowRequest(workflow_id=workflow, view=2),
+            workflows.ListWorkflowsRequest(labels={"a": "b"}, only_open=True, page_size=10),
+            workflows.RetryWorkflowRequest(workflow_id=workflow, request_id="r"),
             jobs.WatchJobsRequest(
                 selector=jobs.JobSelector(job_ids=[done]),
                 until=jobs.WATCH_UNTIL_ALL_DONE,
@@ -86,6 +98,22 @@ def of_services(*, done: str, waiting: str, queue: str) -> Mapping[str, Message]
         for request in requests
         if request.DESCRIPTOR is method.input_type
     }
+
+
+def _chain(spec: JobSpec) -> workflows.Step:
+    """A step of each kind."""
+    group = workflows.Group(steps=[workflows.Step(job=spec, node_id="a", on_failure=2)])
+    steps = [
+        workflows.Step(group=group),
+        workflows.Step(chord=workflows.Chord(header=group, body=workflows.Step(job=spec))),
+    ]
+    steps[1].chord.header.steps[0].node_id = "b"
+    return workflows.Step(chain=workflows.Chain(steps=steps), node_id="root")
+
+
+def _plain(spec: JobSpec) -> JobSpec:
+    """As a hook, which has no limits that its job has."""
+    return JobSpec(payload=spec.payload, options=SubmitOptions(priority=2))
 
 
 def _schedule(schedule_id: str) -> schedules.Schedule:
@@ -171,7 +199,7 @@ def _fill(message: Any) -> None:
         if field.is_repeated:
             if rules.repeated.min_items:
                 _fill(getattr(message, field.name).add())
-        elif field.type == FieldDescriptor.TYPE_STRING and rules.required:
+        elif field.type == FieldDescriptor.TYPE_STRING and (rules.required or rules.string.min_len):
             allowed = next(iter(getattr(rules.string, "in")), "x")
             setattr(message, field.name, "ana@example.com" if rules.string.email else allowed)
         elif field.type == FieldDescriptor.TYPE_UINT32 and rules.uint32.gte:

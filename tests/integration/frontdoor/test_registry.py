@@ -12,6 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from redis import Redis
 from sqlalchemy import create_engine
@@ -25,7 +26,9 @@ from portaria.core.type_files import seal_file
 from portaria.store import Store
 from portaria.store.types import register
 from portaria.up.health import is_serving
-from portaria.v1.job_pb2 import JOB_STATE_SUCCEEDED
+from portaria.v1.job_pb2 import JOB_STATE_SUCCEEDED, JobSpec
+from portaria.v1.jobs_service_pb2 import BatchSubmitJobsRequest
+from portaria.v1.jobs_service_pb2_grpc import JobsServiceStub
 from stack import Process, Stack, eventually
 
 BANK = "portaria_workers,bank_jobs"
@@ -40,7 +43,7 @@ import "portaria/v1/job_type.proto";
 
 message Count {
   option (portaria.v1.job_type) = {
-    domain: "depot" effect: EFFECT_IDEMPOTENT result_type: "depot.v1.CountResult"
+    domain: "depot" effect: EFFECT_IDEMPOTENT result_type: "depot.v1.CountResult" HOOKS
   };
   FIELDS
 }
@@ -70,11 +73,12 @@ class Depot:
     stack: Stack
     folder: Path
 
-    def version(self, name: str, fields: str) -> dict[str, str]:
+    def version(self, name: str, fields: str, hooks: str = "") -> dict[str, str]:
         """Writes a version; answers the settings under which it is the one."""
+        text = PROTO.replace("FIELDS", fields).replace("HOOKS", hooks)
         root = self.folder / name
         (root / "depot/v1").mkdir(parents=True)
-        (root / "depot/v1/depot.proto").write_text(PROTO.replace("FIELDS", fields))
+        (root / "depot/v1/depot.proto").write_text(text)
         (root / "depot/__init__.py").touch()
         (root / "depot/handlers.py").write_text(HANDLERS)
         generate(root, root)
@@ -102,6 +106,11 @@ def database(tmp_path: Path) -> str:
     METADATA.create_all(engine)
     engine.dispose()
     return address
+
+
+def job_payload(stack: Stack, job_id: str) -> AnyMessage:
+    """What somebody submitted."""
+    return stack.client.get(job_id, full=True).spec.payload
 
 
 def served(stack: Stack) -> list[str]:
@@ -180,6 +189,57 @@ def test_what_breaks_a_registered_type_is_refused_by_name(depot: Depot) -> None:
     assert "the same  depot/v1/depot.proto" in fine.output()
     assert "Traceback" not in refusal.output() + checked.output()
     assert worker.running
+
+
+def test_a_type_whose_hook_cannot_be_is_refused_by_name(depot: Depot) -> None:
+    """Before a deploy, by `portaria types check`; one that is none keeps a worker from starting."""
+    stack = depot.stack
+    strict = depot.version("strict", PLACE, 'on_failure: "depot.v1.Count"')
+    none = depot.version("none", PLACE, 'on_retry: "depot.v1.CountResult"')
+    check = ("-m", "portaria.cli.main", "types", "check")
+
+    checks = [stack.processes.python("check", *check, **each) for each in (strict, none)]
+    worker = depot.refused(none)
+
+    said = (
+        "on_failure is depot.v1.Count, which may not be empty: place is required",
+        "on_retry names no job type: depot.v1.CountResult",
+    )
+    assert [each.wait(15) for each in checks] == [2, 2]
+    assert (worker.exit_code, stack.redis.exists("portaria:types")) == (2, 0)
+    for process, words in zip((*checks, worker), (*said, said[1]), strict=True):
+        assert f"job type depot.v1.Count: {words}" in process.output()
+        assert "Traceback" not in process.output()
+
+
+def test_hooks_of_a_type_are_served_with_it(depot: Depot) -> None:
+    """A door that never saw it fires them for jobs without their own."""
+    stack = depot.stack
+    hook = 'on_success: "acme_jobs.lab.v1.Noop"'
+    version = depot.version("hooked", PLACE, hook)
+    version["PORTARIA_JOBS"] += ",acme_jobs"
+    stack.worker("depot", **version)
+    eventually(lambda: "depot.v1.Count" in served(stack), 5)
+
+    request = {"job": {"place": "x"}, "requestId": "r1"}
+    answer = curl(stack, "depot.v1.DepotService/Count", request)
+
+    job_id = json.loads(answer.stdout)["job"]["jobId"]
+    job = stack.client.handle(job_id).wait(timedelta(seconds=10))
+    assert job.state == JOB_STATE_SUCCEEDED
+    (hook,) = stack.client.list(types=[NOOP])
+    assert hook.parent_job_id == job_id
+    specs = [JobSpec(payload=job_payload(stack, job_id)) for _ in range(3)]
+    batch = JobsServiceStub(grpc.insecure_channel(stack.address)).BatchSubmitJobs(
+        BatchSubmitJobsRequest(specs=specs, request_id="r2")
+    )
+    ids = {each.job_id for each in batch.results}
+
+    def parents() -> list[str]:
+        return [each.parent_job_id for each in stack.client.list(types=[NOOP])]
+
+    eventually(lambda: len(parents()) == 4, 10)
+    assert set(parents()) == {job_id, *ids}
 
 
 def test_an_older_release_starts_beside_a_newer_one(depot: Depot) -> None:

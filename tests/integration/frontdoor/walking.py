@@ -21,8 +21,11 @@ from integration.frontdoor.wrong_values import Wrong, wrong_values
 from portaria.jobs.discovery import load_files
 from portaria.v1 import admin_service_pb2, jobs_service_pb2, schedules_service_pb2
 from portaria.v1.errors_pb2 import ErrorReason
+from portaria.v1.jobs_service_pb2 import CancelJobsRequest, JobSelector
+from portaria.v1.jobs_service_pb2_grpc import JobsServiceStub
 from portaria.v1.schedules_service_pb2 import OVERLAP_POLICY_ALLOW, CreateScheduleRequest
 from portaria.v1.schedules_service_pb2_grpc import SchedulesServiceStub
+from portaria.v1.workflows_pb2 import SubmitWorkflowRequest
 from stack import Stack
 
 _SECONDS = 20.0
@@ -38,6 +41,8 @@ _AS_IN_A_CREATE = {
     "UpdateSchedule": "schedule.spec.",
     "PreviewSchedule": "schedule.spec.",
     "ApplySchedules": "schedules[0].spec.",
+    # A hook like the other one.
+    "SubmitWorkflow": "on_failure.",
 }
 
 
@@ -112,7 +117,8 @@ class WalkedDoor:
         waiting = stack.client.submit(Noop(), priority="low", delay=timedelta(hours=9))
         queue = done.get().queue
         self._make_schedules()
-        goods = dict(of_services(done=done.id, waiting=waiting.id, queue=queue))
+        workflow = self._make_workflow()
+        goods = dict(of_services(done=done.id, waiting=waiting.id, queue=queue, workflow=workflow))
         services = [
             jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
             admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
@@ -135,6 +141,16 @@ class WalkedDoor:
         for schedule_id in (SCHEDULE, TO_DELETE):
             made = schedule(schedule_id, Noop(), overlap=OVERLAP_POLICY_ALLOW)
             stub.CreateSchedule(CreateScheduleRequest(schedule=made), timeout=_SECONDS)
+
+    def _make_workflow(self) -> str:
+        """One that may be handed in again."""
+        stub = JobsServiceStub(self.channel)
+        request = SubmitWorkflowRequest(request_id="walked")
+        request.root.job.payload.Pack(Noop())
+        made = stub.SubmitWorkflow(request, timeout=_SECONDS).workflow.workflow_id
+        cancel = CancelJobsRequest(selector=JobSelector(workflow_id=made))
+        stub.CancelJobs(cancel, timeout=_SECONDS)
+        return str(made)
 
     def changes(self) -> int:
         """How often anything in the store was changed."""

@@ -16,6 +16,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from integration.frontdoor.declared import unpacked
@@ -86,6 +87,9 @@ def _parts(part: Message, rules: Any, above: frozenset[str]) -> Iterator[Wrong]:
     name = part.DESCRIPTOR.full_name
     if name in above:
         return  # what holds itself has been walked one level higher
+    if isinstance(part, Struct):
+        yield from _structs()
+        return
     times = {Timestamp.DESCRIPTOR: (MOMENTS, NO_MOMENTS), Duration.DESCRIPTOR: (SPANS, NO_SPANS)}
     if part.DESCRIPTOR not in times:
         assert isinstance(part, (AnyMessage, FieldMask)) or not name.startswith("google."), (
@@ -98,6 +102,14 @@ def _parts(part: Message, rules: Any, above: frozenset[str]) -> Iterator[Wrong]:
         yield Wrong("", in_words(each), each)
     for each in impossible:
         yield Wrong("", in_words(each), each, impossible=True)
+
+
+def _structs() -> Iterator[Wrong]:
+    """Free JSON: whatever it is, it is one."""
+    for value in ({}, {"": None}, {"a": {"b": [1.5, "x", [True]]}}, {"n": float("nan")}):
+        struct = Struct()
+        struct.update(value)
+        yield Wrong("", str(value), struct)
 
 
 def _of_list(good: Message, field: FieldDescriptor, above: frozenset[str]) -> Iterator[Wrong]:

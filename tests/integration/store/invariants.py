@@ -115,8 +115,10 @@ def _waits_for_its_batch(job: Hash) -> bool:
 
 def _is_reachable(kernel: Kernel, job_id: str, job: Hash) -> bool:
     if not job["request"] and "cursor" not in job:
-        # Its batch is removed or placed, whichever it has come to.
-        return kernel.redis.zscore(keys.BATCHES, job["tag"].split(" ")[3]) is not None
+        # Its batch is removed or placed, whichever it has come to; the audit places a hook.
+        index = keys.index(job["namespace"])
+        is_hook = kernel.redis.zscore(index, job_id) is not None
+        return is_hook or kernel.redis.zscore(keys.BATCHES, job["tag"].split(" ")[3]) is not None
     match State(job["state"]):
         case State.PENDING if "cursor" not in job:
             return True  # not acknowledged: the request record makes the repeat place it
@@ -126,6 +128,9 @@ def _is_reachable(kernel: Kernel, job_id: str, job: Hash) -> bool:
             return job_id in kernel.members(keys.parked("lab", job["type"]))
         case State.PENDING:
             return job_id in kernel.queued(job["origin"])
+        case State.BLOCKED:
+            # What it waits for lets it go; its workflow is looked at until it has ended.
+            return kernel.redis.zscore(keys.BATCHES, job["tag"].split(" ")[3]) is not None
         case State.SCHEDULED if "cursor" not in job:
             return True
         case State.SCHEDULED | State.RETRYING:

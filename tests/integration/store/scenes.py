@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.batches import HandIn
+from conformance.flows import ALLOW, chain, group, hand_in, leaf, leaves, written
 from conformance.kernel import (
     CRASHED,
     DOUBT,
@@ -22,7 +23,7 @@ from conformance.kernel import (
     warnings,
     wip,
 )
-from portaria.store import Claim, Finished, Verdict, calls, keys
+from portaria.store import Claim, Finished, Submission, Verdict, calls, keys
 from portaria.store.batch import settle
 from portaria.store.calls import Call
 from portaria.store.schedules import Definition, Tick, create, tick
@@ -69,6 +70,72 @@ def fire_a_tick(kernel: Kernel) -> Call[Any]:
             tick_ms=1_000, next_ms=FAR_OFF, submission=job,
         )
     )  # fmt: skip
+
+
+def _hooks(name: str, **given: Any) -> list[tuple[str, Submission]]:
+    """All three, each another way; `given` is of the first one."""
+    ways: dict[str, dict[str, Any]] = {
+        "on_success": {"labels": [("a", "1")], **given},
+        "on_failure": {"delay_ms": 60_000, "deadline_ms": FAR_OFF},
+        "on_retry": {},
+    }
+    return [
+        (hook, submission(f"{hook}-of-{name}", "lab:low", request_id="", **way))
+        for hook, way in ways.items()
+    ]
+
+
+def _submit_with_hooks(kernel: Kernel, *job_ids: str, **given: Any) -> None:
+    for job_id in job_ids:
+        kernel.submit(job_id, hooks=_hooks(job_id), **given)
+
+
+def submit_with_hooks(_: Kernel) -> Call[Any]:
+    return calls.submit(submission("j1", hooks=_hooks("j1")))
+
+
+def submit_a_slice_with_hooks(kernel: Kernel) -> Call[Any]:
+    change = {number: {"hooks": _hooks(f"j{number}")} for number in (0, 2)}
+    batch = HandIn(kernel, 4, change=change)
+    batch.write(0, 1)
+    return batch.call(1, 4)
+
+
+def finish_with_hooks(kernel: Kernel) -> Call[Any]:
+    """In every way, and cancelled; with a hook that is claimed at once."""
+    names = [f"j{number}" for number in range(5)]
+    _submit_with_hooks(kernel, *names)
+    claims = kernel.turn("ana", want=5).claims
+    kernel.cancel("j4")
+    ends = [*Verdict, Verdict.RETRY]
+    return _turn(
+        *(
+            ended(claim, verdict, wait_ms=50_000)
+            for claim, verdict in zip(claims, ends, strict=True)
+        ),
+        want=1,
+    )
+
+
+def expire_with_hooks(kernel: Kernel) -> Call[Any]:
+    _submit_with_hooks(kernel, "j1", "j2", before_ms=FAR_OFF)
+    for job_id in ("j1", "j2"):
+        kernel.change(job_id, before=1)
+        kernel.redis.zadd(keys.EXPIRY, {job_id: 1})
+    return calls.expire()
+
+
+def claim_past_what_is_late_with_hooks(kernel: Kernel) -> Call[Any]:
+    _submit_with_hooks(kernel, "late", before_ms=FAR_OFF)
+    kernel.change("late", before=1)
+    return _turn()
+
+
+def recover_a_worn_out_job_with_hooks(kernel: Kernel) -> Call[Any]:
+    _submit_with_hooks(kernel, "worn")
+    kernel.begin(kernel.claim("ana"))
+    kernel.change("worn", crashes=2)
+    return recovery("ana", begun="worn", crashed=True)
 
 
 def submit_again(kernel: Kernel) -> Call[Any]:
@@ -159,6 +226,98 @@ def settle_what_runs(kernel: Kernel) -> Call[Any]:
     batch.write(0, 3)
     kernel.turn("ana", ended(kernel.claim()), want=0)
     return _settle(kernel, batch)
+
+
+def submit_a_workflow(kernel: Kernel) -> Call[Any]:
+    change = {1: {"delay_ms": 60_000, "deadline_ms": FAR_OFF}, 2: {"unique_key": "k"}}
+    root = chain(leaf(), group(leaf(), leaf()), leaf())
+    return hand_in(kernel, root, change=change).call(0, 4)
+
+
+def submit_the_last_slice_of_a_workflow(kernel: Kernel) -> Call[Any]:
+    flow = hand_in(kernel, chain(leaf(), group(leaf(), leaf())))
+    flow.write(0, 1)
+    return flow.call(1, 3)
+
+
+def _finish(kernel: Kernel, verdict: Verdict = Verdict.SUCCEEDED) -> Call[Any]:
+    """The end of the job that is next."""
+    return _turn(ended(kernel.claim("ana"), verdict, failure=b"f"))
+
+
+def finish_what_a_step_waits_for(kernel: Kernel) -> Call[Any]:
+    change = {1: {"delay_ms": 60_000}, 2: {"before_ms": FAR_OFF}}
+    written(kernel, chain(leaf(), group(*leaves(3)), leaf()), change=change)
+    return _finish(kernel)
+
+
+def finish_a_workflow(kernel: Kernel) -> Call[Any]:
+    written(kernel, group(leaf(), leaf()))
+    kernel.turn("rui", ended(kernel.claim("rui")), want=0)
+    return _finish(kernel)
+
+
+def fail_before_the_rest_of_a_workflow(kernel: Kernel) -> Call[Any]:
+    written(kernel, chain(chain(leaf(), group(*leaves(2)), on_failure=ALLOW), leaf(), leaf()))
+    return _finish(kernel, Verdict.FAILED)
+
+
+def fail_a_workflow(kernel: Kernel) -> Call[Any]:
+    written(kernel, chain(group(leaf(), leaf()), leaf()))
+    kernel.turn("rui", ended(kernel.claim("rui")), want=0)
+    return _finish(kernel, Verdict.FAILED)
+
+
+def settle_a_wide_step(kernel: Kernel) -> Call[Any]:
+    written(kernel, chain(leaf(), group(*leaves(45)), leaf()))
+    kernel.store.run(_finish(kernel))
+    return settle(3)
+
+
+def settle_a_wide_rest(kernel: Kernel) -> Call[Any]:
+    written(kernel, chain(leaf(), *leaves(45)))
+    kernel.store.run(_finish(kernel, Verdict.FAILED))
+    return settle(10)
+
+
+def finish_before_what_was_cancelled(kernel: Kernel) -> Call[Any]:
+    """It was over before its turn came: so is what waits for it, or that is let go."""
+    flow = written(kernel, chain(group(leaf(), chain(leaf(), leaf(on_failure=ALLOW))), leaf()))
+    kernel.cancel(flow.ids[2])
+    kernel.turn("rui", ended(kernel.claim("rui")), want=0)
+    return _finish(kernel)
+
+
+def cancel_what_waits_in_a_workflow(kernel: Kernel) -> Call[Any]:
+    flow = written(kernel, chain(leaf(), leaf(), leaf()))
+    return calls.cancel("default", flow.ids, reason="r")
+
+
+def _parent(kernel: Kernel) -> tuple[HandIn, Claim]:
+    flow = written(kernel, chain(leaf(), leaf()))
+    return flow, kernel.claim("ana")
+
+
+def _child(flow: HandIn) -> Submission:
+    return submission("child", workflow_id=flow.id, parent_job_id=flow.ids[0], link="1 kid 0 -")
+
+
+def submit_a_child(kernel: Kernel) -> Call[Any]:
+    return calls.submit(_child(_parent(kernel)[0]))
+
+
+def finish_a_child(kernel: Kernel) -> Call[Any]:
+    """After its parent."""
+    flow, claim = _parent(kernel)
+    kernel.store.run(calls.submit(_child(flow)))
+    kernel.turn("ana", ended(claim), want=0)
+    return _finish(kernel)
+
+
+def settle_a_workflow_that_is_over(kernel: Kernel) -> Call[Any]:
+    flow = written(kernel, leaf())
+    kernel.store.run(_finish(kernel))
+    return _settle(kernel, flow)
 
 
 def _turn(*finished: Finished, want: int = 2, **given: Any) -> Call[Any]:
@@ -573,11 +732,18 @@ def tidy_after_the_dead(kernel: Kernel) -> Call[Any]:
 SCENES: list[Setup] = [
     submit_now, submit_later, submit_with_a_unique_key, submit_beside_a_unique_key, submit_again,
     fire_a_tick,
-    submit_with_everything,
+    submit_with_everything, submit_with_hooks, submit_a_slice_with_hooks,
+    finish_with_hooks, expire_with_hooks, claim_past_what_is_late_with_hooks,
+    recover_a_worn_out_job_with_hooks,
     submit_a_batch, submit_a_batch_again, submit_a_batch_beside_a_unique_key,
     submit_the_first_slice, submit_the_last_slice, submit_a_slice_beside_a_unique_key,
     place_a_batch, settle_what_broke_off, settle_what_is_whole, settle_what_has_ended,
     settle_what_runs,
+    submit_a_workflow, submit_the_last_slice_of_a_workflow, finish_what_a_step_waits_for,
+    finish_a_workflow, fail_before_the_rest_of_a_workflow, fail_a_workflow,
+    settle_a_wide_step, settle_a_wide_rest,
+    finish_before_what_was_cancelled, cancel_what_waits_in_a_workflow, submit_a_child,
+    finish_a_child, settle_a_workflow_that_is_over,
     claim_across_queues, claim_past_what_is_not_ours, claim_from_empty_queues, finish_in_every_way,
     claim_one_that_must_not_run_twice, claim_up_to_one_that_must_not_run_twice,
     claim_past_what_nobody_here_serves, begin_one_that_must_not_run_twice,

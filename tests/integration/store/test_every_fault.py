@@ -14,7 +14,7 @@ from redis import Redis
 from conformance.kernel import FAR, QUEUES, Kernel, Setup, ended, wip
 from integration.store.faults import broken
 from integration.store.invariants import astray, jobs, leftovers, unreachable
-from integration.store.scenes import NOOP, OTHER, SCENES
+from integration.store.scenes import NOOP, OTHER, SCENES, finish_with_hooks
 from portaria.core.states import TERMINAL
 from portaria.store import Turn, calls, keys
 from portaria.store.batch import settle
@@ -89,6 +89,19 @@ def test_a_cut_off_submission_is_completed_by_whoever_asks_again(kernel: Kernel)
         assert kernel.queued()[0] == again.job_id, f"after {most} commands"
         assert kernel.claim().job_id == again.job_id
         assert kernel.turn().claims == []
+
+
+def test_a_hook_that_ran_meanwhile_is_not_submitted_again(kernel: Kernel) -> None:
+    """The end of its parent broke off behind it, and is told again when the hook has ended."""
+    for most, call in broken(kernel, finish_with_hooks):
+        claims = kernel.turn("rui", want=10).claims
+        kernel.turn("rui", *map(ended, claims), want=0)
+
+        kernel.store.run(call)
+
+        for claim in claims:
+            assert kernel.told(claim.job_id)[-1] == "SUCCEEDED", f"after {most} commands"
+            assert claim.job_id not in kernel.queued(claim.queue)
 
 
 def test_a_delayed_job_that_is_completed_after_its_moment_runs(kernel: Kernel) -> None:
@@ -188,6 +201,9 @@ class _Ends:
         kernel.promote()
         self._move(1, keys.EXPIRY)
         kernel.store.run(calls.expire())
+        for batch_id in kernel.members(keys.BATCHES):
+            if kernel.redis.hexists(keys.batch(batch_id), "ended"):
+                kernel.redis.hset(keys.batch(batch_id), "ended", "1")
         self._move(1, keys.BATCHES)
         for _ in kernel.members(keys.BATCHES):
             kernel.store.run(settle())

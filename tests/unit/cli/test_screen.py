@@ -146,6 +146,18 @@ def test_a_job_that_waits_says_why_and_until_when(job, at, noon):
     assert "SMTP_AWAY" in text
 
 
+def test_a_job_of_a_workflow_says_where_it_stands(job, noon):
+    """Its node, and whose failure it was that it never began."""
+    failure = Failure(reason="DEPENDENCY_FAILED", cause_job_id="job-of-order")
+    member = job(workflow_id="flow", node_id="0.2.1", last_failure=failure)
+
+    rows = [line.split() for line in drawn(job_view(member, noon)).splitlines()]
+
+    assert ["workflow", "flow"] in rows
+    assert ["node", "0.2.1"] in rows
+    assert ["cause", "job-of-order"] in rows
+
+
 def test_a_state_from_the_future_is_shown(job, noon):
     """An old command line does not break on a new door."""
     assert "STATE_99" in drawn(job_view(job(state=99, pending_reason=99), noon))

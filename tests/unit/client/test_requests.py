@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portaria.client.requests import submit_request
+from portaria.client import chain, group, step
+from portaria.client.many import Chunks
+from portaria.client.planning import schedule_of
+from portaria.client.requests import spec_of, submit_request
 from portaria.core.errors import InvalidRequest
 from portaria.v1.job_pb2 import PRIORITY_CRITICAL, PRIORITY_LOW, SubmitOptions
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
@@ -76,3 +79,42 @@ def test_what_is_no_message_is_refused_in_words(payload, words):
     """A mistake of the program."""
     with pytest.raises(TypeError, match=f"expected the message of a job type.*{words}"):
         submit_request(payload)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda labels: submit_request(MAIL, labels=labels),
+        lambda labels: step(MAIL, labels=labels),
+        lambda labels: schedule_of("nightly", MAIL, {"every": timedelta(1), "labels": labels}),
+        lambda labels: Chunks(size=1, labels=labels, request_id=None, on_error=None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"b": "1", "a": 1}, r"labels\['a'\]: expected a str; got int"),
+        ({"a": None}, r"labels\['a'\]: expected a str; got NoneType"),
+        ({7: "1"}, r"labels\[7\]: expected a str; got int"),
+    ],
+)
+def test_a_label_that_is_no_str_is_named(build, labels, words):
+    """A mistake of the program, told in words of ours."""
+    with pytest.raises(TypeError, match=words):
+        build(labels)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: submit_request(chain(MAIL)),
+        lambda: submit_request(MAIL, on_success=chain(MAIL)),
+        lambda: submit_request(MAIL, on_failure=group(MAIL)),
+        lambda: submit_request(MAIL, on_retry=step(MAIL)),
+        lambda: spec_of(chain(MAIL)),
+    ],
+)
+def test_a_step_is_no_job(build):
+    """Nor a hook, which is one job."""
+    with pytest.raises(TypeError, match=r"expected the message of a job type.*got a Step"):
+        build()

@@ -293,6 +293,26 @@ def test_the_caller_s_time_ends_the_watch(watch, clock):
         session.failed(DeadlineExceeded("the stream's own"))
 
 
+@pytest.mark.parametrize(
+    ("jobs", "said"),
+    [
+        (3, "j0, j1, j2: not done after 0.99 s"),
+        (4, "j0, j1, j2 and 1 more: not done after 0.99 s"),
+        (50_000, "j0, j1, j2 and 49,997 more: not done after 0.99 s"),
+    ],
+)
+def test_the_end_names_some_of_many_jobs(watch, clock, jobs, said):
+    """A workflow may have 50,000; nor does what is left of a wait tell its microseconds."""
+    left = timedelta(seconds=0.990698)
+    session = watch(*(f"j{number}" for number in range(jobs)), timeout=left)
+    clock.pass_by(left)
+
+    with pytest.raises(DeadlineExceeded) as ended:
+        session.failed(DeadlineExceeded("the stream's own"))
+
+    assert ended.value.message == said
+
+
 def test_no_wait_is_longer_than_the_caller_s_time(watch, clock):
     """Between two streams, too."""
     session = watch("a", timeout=timedelta(seconds=5))

@@ -7,6 +7,7 @@ import uuid
 
 from portaria.core.ids import (
     id_floor,
+    is_member,
     member_id,
     new_job_id,
     new_request_id,
@@ -86,3 +87,13 @@ def test_ids_of_members_sort_in_their_order() -> None:
     assert ids == sorted(ids)
     assert len({*ids, batch_id}) == 1001
     assert {uuid.UUID(each).version for each in (*ids, batch_id)} == {7}
+
+
+def test_members_are_known_by_their_ids() -> None:
+    """Those of one workflow and no other, nor the workflow itself."""
+    workflow_id, other = new_workflow_id(), new_workflow_id()
+
+    assert all(is_member(workflow_id, member_id(workflow_id, number)) for number in (0, 7, 4094))
+    assert is_member(workflow_id, member_id(workflow_id, 7)[:-1] + "0")
+    for job_id in (workflow_id, member_id(other, 7), new_job_id(), "", "no id"):
+        assert not is_member(workflow_id, job_id)

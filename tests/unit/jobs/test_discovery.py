@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from portaria.core.errors import ConfigurationError
-from portaria.jobs.discovery import load_handlers, load_job_types
+from portaria.jobs.discovery import load_files, load_handlers, load_job_types
 from portaria.v1.job_type_pb2 import JobTypeOptions
 from unit.core.descriptors import IDEMPOTENT, message
 
@@ -201,6 +201,37 @@ def test_types_with_faults_are_said_together(write: Write, top: str) -> None:
 
     assert f"job type {top}.stock.v1.Count: max_payload_bytes" in refusal.value.message
     assert f"job type {top}.bill.v1.Pay: effect is required" in refusal.value.message
+
+
+def test_a_hook_may_be_of_any_domain(write: Write, top: str) -> None:
+    """Also of one whose module is imported later; its file is registered with that of its type."""
+    hook = f"{top}.tell.v1.Tell"
+    write("stock/v1/stock_pb2.py", generated(top, "stock", "Count", on_failure=hook))
+    write("tell/v1/tell_pb2.py", generated(top, "tell", "Tell", on_retry=f"{top}.wire.v1.Wire"))
+    write("wire/v1/wire_pb2.py", generated(top, "wire", "Wire"))
+
+    found = load_job_types([top]).find("Count")
+
+    assert found.hooks == {"on_failure": hook}
+    files = load_files([top], ["stock"])
+    assert [name.split("/")[1] for name in files] == ["stock", "tell", "wire"]
+
+
+def test_a_hook_that_is_no_job_type_is_said(write: Write, top: str) -> None:
+    """When types are loaded, and when they are registered."""
+    write("stock/v1/stock_pb2.py", generated(top, "stock", "Count", on_success="no.Such"))
+    plain = f"{top}.bill.v1.Plain"
+    write("bill/v1/bill_pb2.py", generated(top, "bill", "Pay", on_retry=plain))
+
+    for load in (load_job_types, load_files):
+        with pytest.raises(ConfigurationError) as refusal:
+            load([top])
+
+        for words in (
+            f"job type {top}.stock.v1.Count: on_success names no job type: no.Such",
+            f"job type {top}.bill.v1.Pay: on_retry names no job type: {plain}",
+        ):
+            assert words in refusal.value.message
 
 
 def test_a_domain_that_nobody_has_gives_nothing(write: Write, top: str) -> None:

@@ -44,6 +44,7 @@ SENDERS = {
         "store/listing.py",
         "store/queues.py",
         "store/walking.py",
+        "store/workflows.py",
         "store/types.py",
         "store/workers.py",
         "store/schedule_records.py",

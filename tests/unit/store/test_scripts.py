@@ -57,5 +57,5 @@ def test_keys_in_lua_are_those_of_the_keys_module() -> None:
 
     known = {value for value in vars(keys).values() if isinstance(value, str)}
     known |= {keys.effects(""), keys.wake(""), keys.index(""), keys.parked("", "")[:-1]}
-    known |= {keys.batch("")}
+    known |= {keys.batch(""), keys.workflows(""), keys.ended(""), keys.kids(""), keys.todo("")}
     assert built <= known

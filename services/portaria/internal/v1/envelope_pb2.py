@@ -23,19 +23,37 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from portaria.v1 import job_pb2 as portaria_dot_v1_dot_job__pb2
 from portaria.v1 import job_type_pb2 as portaria_dot_v1_dot_job__type__pb2
+from portaria.v1 import workflows_pb2 as portaria_dot_v1_dot_workflows__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#portaria/internal/v1/envelope.proto\x12\x14portaria.internal.v1\x1a\x19google/protobuf/any.proto\x1a\x15portaria/v1/job.proto\x1a\x1aportaria/v1/job_type.proto\"\x96\x01\n\x08\x45nvelope\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x04 \x01(\t\x12\"\n\x04spec\x18\x05 \x01(\x0b\x32\x14.portaria.v1.JobSpec\x12#\n\x06\x65\x66\x66\x65\x63t\x18\x06 \x01(\x0e\x32\x13.portaria.v1.Effect\"R\n\x07Outcome\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12$\n\x06result\x18\x03 \x01(\x0b\x32\x14.google.protobuf.Anyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#portaria/internal/v1/envelope.proto\x12\x14portaria.internal.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15portaria/v1/job.proto\x1a\x1aportaria/v1/job_type.proto\x1a\x1bportaria/v1/workflows.proto\"\x88\x02\n\x08\x45nvelope\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64omain\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x04 \x01(\t\x12\"\n\x04spec\x18\x05 \x01(\x0b\x32\x14.portaria.v1.JobSpec\x12#\n\x06\x65\x66\x66\x65\x63t\x18\x06 \x01(\x0e\x32\x13.portaria.v1.Effect\x12*\n\x05place\x18\x07 \x01(\x0b\x32\x1b.portaria.internal.v1.Place\x12\x15\n\rparent_job_id\x18\x08 \x01(\t\x12\x1a\n\x12parent_workflow_id\x18\t \x01(\t\x12\x11\n\tis_family\x18\n \x01(\x08\"\x9a\x01\n\x05Place\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\r\x12,\n\x06inputs\x18\x04 \x03(\x0b\x32\x1c.portaria.internal.v1.Inputs\x12-\n\x08\x62indings\x18\x05 \x03(\x0b\x32\x1b.portaria.internal.v1.Bound\"e\n\x06Inputs\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0c\n\x04stop\x18\x02 \x01(\r\x12.\n\non_failure\x18\x03 \x01(\x0e\x32\x1a.portaria.v1.FailurePolicy\x12\x0e\n\x06stride\x18\x04 \x01(\r\"=\n\x05\x42ound\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x12\n\nfrom_field\x18\x02 \x01(\t\x12\x10\n\x08to_field\x18\x03 \x01(\t\"]\n\x04Plan\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x02 \x01(\t\x12-\n\x05nodes\x18\x03 \x03(\x0b\x32\x1e.portaria.internal.v1.PlanNode\"\xbd\x01\n\x08PlanNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.portaria.v1.Workflow.Kind\x12\x10\n\x08\x63hildren\x18\x03 \x01(\r\x12.\n\non_failure\x18\x04 \x01(\x0e\x32\x1a.portaria.v1.FailurePolicy\x12&\n\x08\x62indings\x18\x05 \x03(\x0b\x32\x14.portaria.v1.Binding\x12\x0c\n\x04type\x18\x06 \x01(\t\"\xd1\x02\n\x0cWorkflowHead\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x02 \x01(\t\x12>\n\x06labels\x18\x03 \x03(\x0b\x32..portaria.internal.v1.WorkflowHead.LabelsEntry\x12,\n\x08\x64\x65\x61\x64line\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12\x14\n\x0cretried_from\x18\x06 \x01(\t\x12(\n\non_success\x18\x07 \x01(\x0b\x32\x14.portaria.v1.JobSpec\x12(\n\non_failure\x18\x08 \x01(\x0b\x32\x14.portaria.v1.JobSpec\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\x07Outcome\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12$\n\x06result\x18\x03 \x01(\x0b\x32\x14.google.protobuf.Anyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'portaria.internal.v1.envelope_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENVELOPE']._serialized_start=140
-  _globals['_ENVELOPE']._serialized_end=290
-  _globals['_OUTCOME']._serialized_start=292
-  _globals['_OUTCOME']._serialized_end=374
+  _globals['_WORKFLOWHEAD_LABELSENTRY']._loaded_options = None
+  _globals['_WORKFLOWHEAD_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_ENVELOPE']._serialized_start=202
+  _globals['_ENVELOPE']._serialized_end=466
+  _globals['_PLACE']._serialized_start=469
+  _globals['_PLACE']._serialized_end=623
+  _globals['_INPUTS']._serialized_start=625
+  _globals['_INPUTS']._serialized_end=726
+  _globals['_BOUND']._serialized_start=728
+  _globals['_BOUND']._serialized_end=789
+  _globals['_PLAN']._serialized_start=791
+  _globals['_PLAN']._serialized_end=884
+  _globals['_PLANNODE']._serialized_start=887
+  _globals['_PLANNODE']._serialized_end=1076
+  _globals['_WORKFLOWHEAD']._serialized_start=1079
+  _globals['_WORKFLOWHEAD']._serialized_end=1416
+  _globals['_WORKFLOWHEAD_LABELSENTRY']._serialized_start=1371
+  _globals['_WORKFLOWHEAD_LABELSENTRY']._serialized_end=1416
+  _globals['_OUTCOME']._serialized_start=1418
+  _globals['_OUTCOME']._serialized_end=1500
 # @@protoc_insertion_point(module_scope)

@@ -5,11 +5,15 @@ What passes between the door and the workers by way of Redis. Not part of the co
 callers; fields are only ever added, since both sides may be one release apart.
 """
 
+from collections import abc as _abc
 from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from portaria.v1 import job_pb2 as _job_pb2
 from portaria.v1 import job_type_pb2 as _job_type_pb2
+from portaria.v1 import workflows_pb2 as _workflows_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -33,15 +37,29 @@ class Envelope(_message.Message):
     CALLER_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
     EFFECT_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    PARENT_JOB_ID_FIELD_NUMBER: _builtins.int
+    PARENT_WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    IS_FAMILY_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     job_id: _builtins.str
     domain: _builtins.str
     caller: _builtins.str
     """Who submitted it, as authenticated by the door."""
     effect: _job_type_pb2.Effect.ValueType
+    parent_job_id: _builtins.str
+    """The job that submitted this one, or whose end or retry submits it as a hook."""
+    parent_workflow_id: _builtins.str
+    """The workflow whose end submits this one as a hook."""
+    is_family: _builtins.bool
+    """Good for each job of this family: hooks of retries, one a retry; see core/ids.py."""
     @_builtins.property
     def spec(self) -> _job_pb2.JobSpec:
         """Payload and options, the job type's defaults filled in."""
+
+    @_builtins.property
+    def place(self) -> Global___Place:
+        """Of a job of a workflow."""
 
     def __init__(
         self,
@@ -52,14 +70,246 @@ class Envelope(_message.Message):
         caller: _builtins.str = ...,
         spec: _job_pb2.JobSpec | None = ...,
         effect: _job_type_pb2.Effect.ValueType = ...,
+        place: Global___Place | None = ...,
+        parent_job_id: _builtins.str = ...,
+        parent_workflow_id: _builtins.str = ...,
+        is_family: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "domain", b"domain", "effect", b"effect", "job_id", b"job_id", "namespace", b"namespace", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "domain", b"domain", "effect", b"effect", "is_family", b"is_family", "job_id", b"job_id", "namespace", b"namespace", "parent_job_id", b"parent_job_id", "parent_workflow_id", b"parent_workflow_id", "place", b"place", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Envelope: _TypeAlias = Envelope  # noqa: Y015
+
+@_typing.final
+class Place(_message.Message):
+    """Where a job stands in its workflow, and what it reads of those before it. Jobs are numbers:
+    their ids follow from the workflow's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    BINDINGS_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    node_id: _builtins.str
+    number: _builtins.int
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Inputs]:
+        """The jobs right before it, in order."""
+
+    @_builtins.property
+    def bindings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bound]: ...
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        node_id: _builtins.str = ...,
+        number: _builtins.int = ...,
+        inputs: _abc.Iterable[Global___Inputs] | None = ...,
+        bindings: _abc.Iterable[Global___Bound] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bindings", b"bindings", "inputs", b"inputs", "node_id", b"node_id", "number", b"number", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Place: _TypeAlias = Place  # noqa: Y015
+
+@_typing.final
+class Inputs(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    STOP_FIELD_NUMBER: _builtins.int
+    ON_FAILURE_FIELD_NUMBER: _builtins.int
+    STRIDE_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    stop: _builtins.int
+    """the number after the last one"""
+    on_failure: _workflows_pb2.FailurePolicy.ValueType
+    """What counts of a failure of these: theirs, or that of a step around them."""
+    stride: _builtins.int
+    """each so many-th one; 0 and 1: all"""
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        stop: _builtins.int = ...,
+        on_failure: _workflows_pb2.FailurePolicy.ValueType = ...,
+        stride: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on_failure", b"on_failure", "start", b"start", "stop", b"stop", "stride", b"stride"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Inputs: _TypeAlias = Inputs  # noqa: Y015
+
+@_typing.final
+class Bound(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_FIELD_NUMBER: _builtins.int
+    TO_FIELD_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    from_field: _builtins.str
+    to_field: _builtins.str
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        from_field: _builtins.str = ...,
+        to_field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_field", b"from_field", "number", b"number", "to_field", b"to_field"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Bound: _TypeAlias = Bound  # noqa: Y015
+
+@_typing.final
+class Plan(_message.Message):
+    """The steps of a workflow, depth-first, each before what it holds. Sealed with the namespace's key
+    for workflows; kept with the workflow, compressed.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    workflow_id: _builtins.str
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanNode]: ...
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
+        nodes: _abc.Iterable[Global___PlanNode] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "nodes", b"nodes", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Plan: _TypeAlias = Plan  # noqa: Y015
+
+@_typing.final
+class PlanNode(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CHILDREN_FIELD_NUMBER: _builtins.int
+    ON_FAILURE_FIELD_NUMBER: _builtins.int
+    BINDINGS_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.str
+    kind: _workflows_pb2.Workflow.Kind.ValueType
+    children: _builtins.int
+    """how many steps it holds itself"""
+    on_failure: _workflows_pb2.FailurePolicy.ValueType
+    type: _builtins.str
+    """of a job"""
+    @_builtins.property
+    def bindings(self) -> _containers.RepeatedCompositeFieldContainer[_workflows_pb2.Binding]: ...
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.str = ...,
+        kind: _workflows_pb2.Workflow.Kind.ValueType = ...,
+        children: _builtins.int = ...,
+        on_failure: _workflows_pb2.FailurePolicy.ValueType = ...,
+        bindings: _abc.Iterable[_workflows_pb2.Binding] | None = ...,
+        type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bindings", b"bindings", "children", b"children", "kind", b"kind", "node_id", b"node_id", "on_failure", b"on_failure", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanNode: _TypeAlias = PlanNode  # noqa: Y015
+
+@_typing.final
+class WorkflowHead(_message.Message):
+    """What is known of a workflow besides its steps. Sealed likewise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    DEADLINE_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    RETRIED_FROM_FIELD_NUMBER: _builtins.int
+    ON_SUCCESS_FIELD_NUMBER: _builtins.int
+    ON_FAILURE_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    workflow_id: _builtins.str
+    created_by: _builtins.str
+    retried_from: _builtins.str
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def deadline(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def on_success(self) -> _job_pb2.JobSpec: ...
+    @_builtins.property
+    def on_failure(self) -> _job_pb2.JobSpec: ...
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        deadline: _timestamp_pb2.Timestamp | None = ...,
+        created_by: _builtins.str = ...,
+        retried_from: _builtins.str = ...,
+        on_success: _job_pb2.JobSpec | None = ...,
+        on_failure: _job_pb2.JobSpec | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "on_failure", b"on_failure", "on_success", b"on_success"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_by", b"created_by", "deadline", b"deadline", "labels", b"labels", "namespace", b"namespace", "on_failure", b"on_failure", "on_success", b"on_success", "retried_from", b"retried_from", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowHead: _TypeAlias = WorkflowHead  # noqa: Y015
 
 @_typing.final
 class Outcome(_message.Message):

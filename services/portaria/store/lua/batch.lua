@@ -8,8 +8,12 @@
 --         5 from  6 to: the numbers that this slice is about  7 partial (0|1)
 --         8 how many kinds, then seven of each: queue  type  timeout s  ttl ms  max attempts
 --         at most once (0|1)  tag
---         then five of each job: its number  that of its kind, from 1  envelope  unique key ("")
---         times, "" or "delay-ms run-at-ms start-before-ms deadline-ms existing(0|1)"
+--         how many fields, then name and value of each: more of the batch's hash
+--         then six of each job: its number  that of its kind, from 1  envelope  unique key ("")
+--         times, "" or "delay-ms run-at-ms start-before-ms deadline-ms existing(0|1) hooks"
+--         link, "" or as in flow.lua; "link|old-id|state|output or failure" where
+--         it ended in an earlier run of its workflow
+--         and as many more as `hooks` says: fields of its hooks and their values; see hooks.lua
 -- returns {"ok", stage, up to which number it is placed, then number, "same" | "held", id of each
 --          job whose unique key another one holds}; without jobs a whole batch is placed further
 --         {"known", id, stage, written, placed, the same triples} an earlier call with that content
@@ -26,6 +30,8 @@ local FROM, TO, PARTIAL = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local UNFINISHED, HELP = 60000, 5000 -- milliseconds until settle.lua sees to it
 
 local function triples(answer, id)
+  -- No job of a workflow stands for another one, and its joins are many.
+  if call('HEXISTS', 'portaria:batch:' .. id, 'plan') == 1 then return answer end
   local h = call('HGETALL', 'portaria:batch:' .. id)
   for i = 1, #h, 2 do
     local number = string.match(h[i], '^x(%d+)$')
@@ -67,19 +73,53 @@ for i = 1, tonumber(ARGV[8]) do
   at = at + 7
 end
 
-local TIMES = '^(%S+) (%S+) (%S+) (%S+) (%d)$'
-local function job_of(number, kind, envelope, unique, times)
-  local job = {id = member_of(ID, number), kind = kind, queue = kind.queue, tag = kind.tag,
-    env = envelope, unique = unique, due = now, before = 0, deadline = 0, request = '',
-    retried_from = '', wants_existing = false}
+local fields = {}
+for i = at + 1, at + 2 * tonumber(ARGV[at]) do fields[#fields + 1] = ARGV[i] end
+at = at + 1 + #fields
+
+-- Of a job of a workflow: what it tells and waits for, and what it has already.
+local function bind(job, link, delay)
+  local plain, old, state, told = string.match(link, '^([^|]+)|([^|]+)|(%u+)|(.*)$')
+  job.link = plain or link
+  job.more = {'link', job.link}
+  if plain then
+    job.state, job.retried_from = state, old
+    job.more = {'link', plain, state == 'SUCCEEDED' and 'output' or 'failure', told, 'ended', NOW,
+      'ended_at', iso()}
+  elseif string.sub(link, -2) ~= ' -' then
+    job.state = 'BLOCKED'
+    -- It counts from when the job need not wait for others any more.
+    if delay > 0 then
+      job.due = 0
+      job.more = {'link', link, 'delay', int(delay)}
+    end
+  end
+end
+
+-- The job whose arguments begin there, and where those of the next one do.
+local TIMES = '^(%S+) (%S+) (%S+) (%S+) (%d) (%d+)$'
+local function job_of(first)
+  local number, kind, envelope, unique, times, link = unpack(ARGV, first, first + 5)
+  kind = kinds[tonumber(kind)]
+  local job = {id = member_of(ID, tonumber(number)), kind = kind, queue = kind.queue,
+    tag = kind.tag, env = envelope, unique = unique, due = now, before = 0, deadline = 0,
+    request = '', retried_from = '', wants_existing = false}
+  local wait, last = 0, first + 5
   if times ~= '' then
-    local delay, run_at, before, deadline, existing = string.match(times, TIMES)
+    local delay, run_at, before, deadline, existing, hooks = string.match(times, TIMES)
     job.due = run_at ~= '0' and tonumber(run_at) or now + tonumber(delay)
+    wait = run_at == '0' and tonumber(delay) or 0
     job.before, job.deadline = tonumber(before), tonumber(deadline)
     job.wants_existing = existing == '1'
+    last = last + tonumber(hooks)
   end
   job.state = is_small and (job.due > now and 'SCHEDULED' or 'PENDING') or 'BLOCKED'
-  return job
+  if link ~= '' then bind(job, link, wait) end
+  if last > first + 5 and not RQ_STATUS[job.state] then
+    job.more = job.more or {}
+    for i = first + 6, last do job.more[#job.more + 1] = ARGV[i] end
+  end
+  return job, last + 1
 end
 
 -- What a call that broke off, or was sent before, has written stays as it is.
@@ -89,9 +129,9 @@ local function is_new(job, number)
 end
 
 local jobs, others, taken = {}, {}, {}
-for i = at, was_whole and 0 or #ARGV, 5 do
-  local number = ARGV[i]
-  local job = job_of(number, kinds[tonumber(ARGV[i + 1])], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+while at <= #ARGV and not was_whole do
+  local number, job = ARGV[at], nil
+  job, at = job_of(at)
   if is_new(job, number) then
     local holder = taken[job.unique] or holder_of(job.unique, job.id)
     if not holder then
@@ -120,9 +160,14 @@ if not stage then
   call('HSET', KEYS[2], 'request', KEYS[1], 'namespace', NAMESPACE, 'size', SIZE, 'created', NOW,
     'written', 0, 'placed', 0, 'stage', 'open')
 end
+if #fields > 0 then call('HSET', KEYS[2], unpack(fields)) end
 if not record then call('SET', KEYS[1], HASH .. ' ' .. ID) end
 for _, each in ipairs(others) do call('HSET', KEYS[2], 'x' .. each[1], each[2]) end
 for _, job in ipairs(jobs) do
+  if job.link and RQ_STATUS[job.state] then
+    -- Before any other one is let go: who ends last finds all of them.
+    call('SETBIT', 'portaria:ended:' .. ID, string.match(job.link, '^%d+ (%d+)'), 1)
+  end
   write(job.id, job.kind, job)
   -- With an expiry until the job is placed; see submit.lua.
   if job.unique ~= '' then call('SET', job.unique, job.id, 'PX', REQUEST_KEPT) end

@@ -9,13 +9,21 @@
 local NAMESPACE = ARGV[1]
 call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
 
+-- Others of its workflow may still read it.
+local function is_needed(job)
+  if not job.link then return false end
+  local flow = string.match(job.tag, '^%S+ %S+ %S+ (%S+)')
+  local h = call('HMGET', 'portaria:batch:' .. flow, 'stage', 'ended')
+  return h[1] and not h[2]
+end
+
 local answer = {}
 for i = 2, #ARGV do
   local id, word = ARGV[i], 'missing'
   local job = read(id)
   if job and string.match(job.tag, '^%S+ %S+ (%S+)') == NAMESPACE then
     word = 'open'
-    if RQ_STATUS[job.state] then
+    if RQ_STATUS[job.state] and not is_needed(job) then
       word = 'deleted'
       forget(id, job)
       call('ZREM', KEYS[1], id)

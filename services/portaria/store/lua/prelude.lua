@@ -20,6 +20,8 @@
 --                                      placed, leaving; written, placed, looked, gone: up to where;
 --                                      x{number}: "same ID" | "held ID" where its key was held
 -- portaria:batches            zset     id of a batch -> milliseconds of the next look at it
+-- portaria:ended|kids|todo:{id}   of a workflow; see flow.lua
+-- portaria:workflows:{namespace}  zset ids of batches and workflows, by name (so by age)
 -- portaria:index:{namespace}[:{kind}:{value}]   zset   ids, by name (so by age); kinds are type,
 --                                      workflow, label and schedule
 -- rq:finished|failed|canceled|scheduled:{queue}   zset, for RQ's tools to look at
@@ -166,14 +168,21 @@ local function free_key(id, job)
   if job.unique ~= '' and call('GET', job.unique) == id then call('DEL', job.unique) end
 end
 
+-- What follows the end of a job of a workflow; see flow.lua.
+local advance
+-- What the end and the retry of a job with hooks begin with; see hooks.lua.
+local fire_end, fire_retry
+
 -- A job reaches its terminal state. `fields` are set with it. Its purge is written down first, so
 -- that a finished job can never be one that nothing would remove.
 local function finish(id, member, job, queue, state, worker, fields)
   local status = RQ_STATUS[state]
   call('ZADD', 'portaria:purge', int(now + math.max(tonumber(job.ttl), REQUEST_KEPT)), id)
   local cursor = tell(id, state, job.attempt, job.state, worker, '0', job.tag)
+  if job.link then advance(id, job, state) end
   if job.request ~= '' then call('PEXPIRE', job.request, REQUEST_KEPT) end
   call('ZADD', 'rq:' .. status .. ':' .. queue, ENDED, id)
+  if job.hooks then fire_end(id, state) end
   call('HSET', 'rq:job:' .. id, 'status', status, 'state', state, 'hold', '', 'cursor', cursor,
     'updated', NOW, 'ended', NOW, 'ended_at', iso(), unpack(fields))
   if job.before > 0 or job.deadline > 0 then call('ZREM', 'portaria:expiry', id) end
@@ -223,7 +232,7 @@ local STATES = {SCHEDULED = 1, BLOCKED = 1, PENDING = 1, RUNNING = 1, RETRYING =
 local function read(id)
   local h = redis.pcall('HMGET', 'rq:job:' .. id, 'state', 'hold', 'origin', 'attempt',
     'failures', 'crashes', 'losts', 'tag', 'ttl', 'request', 'once', 'env', 'before', 'deadline',
-    'unique', 'begun', 'parked', 'cursor', 'updated')
+    'unique', 'begun', 'parked', 'cursor', 'updated', 'link', 'hooks')
   for i = 1, 12 do
     if not h[i] then return nil end
   end
@@ -241,7 +250,7 @@ local function read(id)
     -- Held is not begun; RUNNING always is.
     begun = h[1] == 'RUNNING' or (h[2] ~= '' and h[16] == h[2]),
     parked = h[17] == '1', cursor = h[18] or '',
-    updated = tonumber(h[19] or 0) or 0}
+    updated = tonumber(h[19] or 0) or 0, link = h[20], hooks = h[21]}
 end
 
 -- The moment from which a waiting job may not begin any more; 0 where there is none. The limit for
@@ -331,11 +340,14 @@ local DATA = '(Vportaria.runtime.entry.refuse\nN(l(dt.'
 -- RQ's word for each state of a job that has not begun.
 local RQ_WAITING = {PENDING = 'queued', SCHEDULED = 'scheduled', BLOCKED = 'deferred'}
 
--- Writes a new job, which is placed by what follows. `kind` has what the jobs of a batch may share.
+local NOTHING = {}
+
+-- Writes a new job, which is placed by what follows. `kind` has what the jobs of a batch may share,
+-- `job.more` further fields.
 local function write(id, kind, job)
   local state = job.state
   call('HSET', 'rq:job:' .. id,
-    'status', RQ_WAITING[state], 'origin', kind.queue, 'created_at', iso(),
+    'status', RQ_WAITING[state] or RQ_STATUS[state], 'origin', kind.queue, 'created_at', iso(),
     'enqueued_at', state == 'PENDING' and iso() or '', 'data', DATA, 'timeout', kind.timeout,
     'description', kind.type, 'result_ttl', math.floor(kind.ttl / 1000),
     'state', state, 'type', kind.type, 'namespace', kind.namespace,
@@ -343,7 +355,7 @@ local function write(id, kind, job)
     'once', kind.once, 'request', job.request, 'created', NOW, 'updated', NOW,
     'due', int(job.due), 'hold', '', 'attempt', '0', 'failures', '0', 'crashes', '0', 'losts', '0',
     'before', int(job.before), 'deadline', int(job.deadline), 'unique', job.unique,
-    'retried_from', job.retried_from)
+    'retried_from', job.retried_from, unpack(job.more or NOTHING))
 end
 
 -- Writes down when a job expires: at the nearer one; expire.lua writes down what follows it.
@@ -376,13 +388,26 @@ local function collect(lists, name, first, second)
   list[#list + 1] = second
 end
 
--- Places jobs that are written: {id, state, queue, due, tag, unique, before, deadline} each. What
--- they share is sent once. The cursor comes last: a job without one is placed again by a repeat.
+-- A job of a workflow that ended in an earlier run of the workflow: it is over already, and told
+-- its join when it was written: see batch.lua.
+local function place_reused(id, job)
+  call('ZADD', 'portaria:purge', int(now + REQUEST_KEPT), id)
+  call('ZADD', 'rq:' .. RQ_STATUS[job.state] .. ':' .. job.queue, ENDED, id)
+end
+
+-- Places jobs that are written: {id, state, queue, due, tag, unique, before, deadline, link} each.
+-- What they share is sent once. One that waits for others stays BLOCKED. The cursor comes last: a
+-- job without one is placed again by a repeat.
 local function place_all(namespace, jobs)
   local known, places, pushes = {}, {}, {}
   for _, job in ipairs(jobs) do
-    local id, tag, waits = job.id, job.tag, job.due > now
-    local state = waits and 'SCHEDULED' or 'PENDING'
+    local id, tag, link = job.id, job.tag, job.link
+    local is_over = link and RQ_STATUS[job.state]
+    local is_blocked = link and not is_over and string.sub(link, -2) ~= ' -'
+    local waits = not is_over and not is_blocked and job.due > now
+    local state = is_over and job.state or is_blocked and 'BLOCKED' or waits and 'SCHEDULED'
+      or 'PENDING'
+    if is_over then place_reused(id, job) end
     job.cursor = tell(id, state, 0, '-', '-', waits and int(job.due) or 0, tag)
     if job.state ~= state then
       call('HSET', 'rq:job:' .. id, 'status', RQ_WAITING[state], 'state', state, 'updated', NOW,
@@ -390,12 +415,12 @@ local function place_all(namespace, jobs)
     end
     known[tag] = known[tag] or indexes(tag)
     for _, index in ipairs(known[tag]) do collect(places, index, 0, id) end
-    limit(id, job.before, job.deadline)
+    if not is_over then limit(id, job.before, job.deadline) end
     if waits then
       call('ZADD', 'rq:scheduled:' .. job.queue, job.due / 1000 + FAR, id)
       await(id, job.due)
     end
-    collect(pushes, job.queue, not waits and id or nil)
+    collect(pushes, job.queue, state == 'PENDING' and id or nil)
   end
   if #jobs > 0 then call('SADD', 'portaria:namespaces', namespace) end
   for _, index in ipairs(places) do call('ZADD', index, unpack(places[index])) end
@@ -416,7 +441,12 @@ end
 
 -- The id of a batch's job by its place in it, from 0; see core/ids.py.
 local function member_of(batch, number)
-  return string.sub(batch, 1, 15) .. string.format('%03x', number) .. string.sub(batch, 19)
+  local rest = string.sub(batch, 19)
+  if number >= 4095 then
+    local last = tonumber(string.sub(rest, -1), 16) + math.floor(number / 4095)
+    rest = string.sub(rest, 1, -2) .. string.format('%x', last % 16)
+  end
+  return string.sub(batch, 1, 15) .. string.format('%03x', number % 4095) .. rest
 end
 
 local SLICE = 200 -- jobs that one call touches at most
@@ -429,10 +459,10 @@ local function place_batch(batch, namespace, from, size)
   for number = from, upto - 1 do
     local id = member_of(batch, number)
     local h = call('HMGET', 'rq:job:' .. id, 'state', 'cursor', 'origin', 'due', 'tag', 'unique',
-      'before', 'deadline')
-    if h[1] and not h[2] and not RQ_STATUS[h[1]] then
+      'before', 'deadline', 'link')
+    if h[1] and not h[2] then
       jobs[#jobs + 1] = {id = id, state = h[1], queue = h[3], due = tonumber(h[4]), tag = h[5],
-        unique = h[6], before = tonumber(h[7]), deadline = tonumber(h[8])}
+        unique = h[6], before = tonumber(h[7]), deadline = tonumber(h[8]), link = h[9]}
     end
   end
   place_all(namespace, jobs)
@@ -442,6 +472,11 @@ end
 -- Notes how far a batch is placed.
 local function placed(batch, upto, size)
   local key, is_whole = 'portaria:batch:' .. batch, upto >= size
-  if is_whole then call('ZADD', 'portaria:batches', int(now + FIRST_LOOK), batch) end
+  if is_whole then
+    call('ZADD', 'portaria:workflows:' .. call('HGET', key, 'namespace'), 0, batch)
+    -- What its jobs have ended already is seen to at once.
+    local soon = call('EXISTS', 'portaria:todo:' .. batch) == 1 and 0 or int(now + FIRST_LOOK)
+    call('ZADD', 'portaria:batches', soon, batch)
+  end
   call('HSET', key, 'placed', upto, 'stage', is_whole and 'placed' or 'whole')
 end

@@ -7,21 +7,32 @@
 -- returns how many were looked at
 
 local MOST, EARLY = tonumber(ARGV[1]), ARGV[2] == '1'
+local AGAIN = 60000 -- milliseconds until a job that stays is looked at again
 call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
+
+-- A member's result lives as long as its workflow; that of a batch until all of it has ended, or
+-- memory runs short.
+local function stays(job)
+  local flow = string.match(job.tag, '^%S+ %S+ %S+ (%S+)')
+  if flow == '-' or (EARLY and not job.link) then return false end
+  local h = call('HMGET', 'portaria:batch:' .. flow, 'stage', 'ended')
+  return h[1] and (job.link or not h[2])
+end
 
 -- Their time is over now: what follows forgets them as any other.
 local function hasten()
-  local left = MOST
-  for _, key in ipairs(call('SMEMBERS', 'rq:queues')) do
+  local queues = call('SMEMBERS', 'rq:queues')
+  local most = math.max(2, math.floor(MOST / math.max(1, #queues)))
+  for _, key in ipairs(queues) do
     local registry = 'rq:finished:' .. string.sub(key, 10)
-    local ids = left > 0 and call('ZRANGE', registry, 0, left - 1) or {}
-    left = left - #ids
-    for _, id in ipairs(ids) do
+    for _, id in ipairs(call('ZRANGE', registry, 0, most - 1)) do
       local job = read(id)
-      if job and job.state == 'SUCCEEDED' then
-        call('ZADD', KEYS[1], 0, id)
-      else
+      if not job or job.state ~= 'SUCCEEDED' then
         call('ZREM', registry, id)
+      elseif stays(job) then
+        call('ZADD', registry, lapse(0), id) -- behind the others, which may go
+      else
+        call('ZADD', KEYS[1], 0, id)
       end
     end
   end
@@ -31,8 +42,12 @@ if EARLY then hasten() end
 local ids = call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, MOST)
 for _, id in ipairs(ids) do
   local job = read(id)
-  if job and RQ_STATUS[job.state] then forget(id, job) end
-  call('ZREM', KEYS[1], id)
+  if job and stays(job) then
+    call('ZADD', KEYS[1], int(now + AGAIN), id)
+  else
+    if job and RQ_STATUS[job.state] then forget(id, job) end
+    call('ZREM', KEYS[1], id)
+  end
 end
 call('XTRIM', KEYS[2], 'MAXLEN', '~', 1000000)
 return #ids

@@ -10,9 +10,12 @@
 --         13 namespace  14 start before ms  15 deadline ms (each 0: none)
 --         16 what to do where the unique key is held: fail | existing
 --         17 id of the job that this one repeats ("": none)
+--         18 id of the job that submits it ("": none)  19 its link, see flow.lua ("": none)
+--         20... fields of its hooks and their values, where it has any; see hooks.lua
 -- returns {"new", id, created ms, cursor, generation}; the same again to a re-sent call
 --         {"same" | "reused", id} to another call with that request_id
 --         {"same" | "held", id} where the unique key is held, as 16 says
 --         {"retried", id} where another job repeats 17 already
+--         {"orphan", ""} where 18 does not run
 
 return hand_in(KEYS, ARGV)

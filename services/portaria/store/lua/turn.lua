@@ -9,8 +9,9 @@
 --          9 given back n, then n × (id, token of its hold), the last of its queue first
 --          finished n, then n × (id, token of its hold, verdict, wait ms, output, failure,
 --          progress, warnings); verdict: succeeded | failed | retry (a failure) | later (is none)
--- returns  {"ok" | "again", flags, refused ids, jobs…}: flags has one letter a finished job, t
---            taken or f fenced, and one for the begun, b begun or c cancelled or f fenced; a job is
+-- returns  {"ok" | "again", flags, refused ids, jobs…}: flags begin with w where settle.lua has
+--            work now; then they have one letter a finished job, t taken or f fenced, and one for
+--            the begun, b begun or c cancelled or f fenced; a job is
 --            {id, queue, envelope, token, attempt, failures, ms until its deadline or -1,
 --            at most once 0|1, begun 0|1}
 --          {"full", flags, refused ids} where 200 ids were looked at and there may be more
@@ -125,6 +126,7 @@ for i = 0, FINISHED - 1 do
         await(id, due)
         local cursor = tell(id, 'RETRYING', job.attempt, job.state, WORKER, int(due), job.tag)
         call('ZADD', 'rq:scheduled:' .. queue, due / 1000 + FAR, id)
+        if job.hooks and verdict == 'retry' then fire_retry(id, job.attempt) end
         call('HSET', 'rq:job:' .. id, 'status', 'scheduled', 'state', 'RETRYING', 'hold', '',
           'cursor', cursor, 'updated', now, 'due', int(due), unpack(fields))
         call('ZREM', 'rq:wip:' .. queue, member)
@@ -151,6 +153,8 @@ if BEGUN ~= '' then
     begin(BEGUN, job, WORKER)
   end
 end
+
+if left_over then flags = 'w' .. flags end
 
 local refused = {}
 local function refuse(id, queue)

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from portaria.v1 import job_type_pb2 as portaria_dot_v1_dot_job__type__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1portaria_workers/maintenance/v1/maintenance.proto\x12\x1fportaria_workers.maintenance.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1aportaria/v1/job_type.proto\"\x88\x02\n\x08SelfTest\x12#\n\x12least_free_percent\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x63\x12\x43\n\x12slowest_round_trip\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xbaH\t\xaa\x01\x06\"\x02\x08\n*\x00:\x91\x01\xaa\xbb\x18\x8c\x01\n\x0bmaintenance\x10\x02\x1a\x02\x08\x01\"\x02\x08\x1e*\x03\x08\x90\x1c\x32.portaria_workers.maintenance.v1.SelfTestResult:<Checks Redis, disks, clock and memory as a worker sees them.@\x01\"}\n\x0eSelfTestResult\x12\x45\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x35.portaria_workers.maintenance.v1.SelfTestResult.Check\x1a$\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1portaria_workers/maintenance/v1/maintenance.proto\x12\x1fportaria_workers.maintenance.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1aportaria/v1/job_type.proto\"\x88\x02\n\x08SelfTest\x12#\n\x12least_free_percent\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x63\x12\x43\n\x12slowest_round_trip\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xbaH\t\xaa\x01\x06\"\x02\x08\n*\x00:\x91\x01\xaa\xbb\x18\x8c\x01\n\x0bmaintenance\x10\x02\x1a\x02\x08\x01\"\x02\x08\x1e*\x03\x08\x90\x1c\x32.portaria_workers.maintenance.v1.SelfTestResult:<Checks Redis, disks, clock and memory as a worker sees them.@\x01\"}\n\x0eSelfTestResult\x12\x45\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x35.portaria_workers.maintenance.v1.SelfTestResult.Check\x1a$\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\t\"\xc1\x02\n\x0b\x43\x61llWebhook\x12\x32\n\x08\x65ndpoint\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,62})?$\x12>\n\x05\x65vent\x18\x02 \x01(\tB/\xbaH,r*\x18\x80\x01\x32%^([a-zA-Z0-9_]+([.][a-zA-Z0-9_]+)*)?$\x12%\n\x04\x62ody\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct:\x96\x01\xaa\xbb\x18\x91\x01\n\x0bmaintenance\x10\x02\x1a\x14\x08\n\x12\x02\x08\x05\x1a\x03\x08\x90\x1c!\x00\x00\x00\x00\x00\x00\x08@\"\x02\x08<21portaria_workers.maintenance.v1.CallWebhookResult:1Posts signed JSON to an endpoint of the settings.@\x02\"#\n\x11\x43\x61llWebhookResult\x12\x0e\n\x06status\x18\x01 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,10 +41,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SELFTEST'].fields_by_name['slowest_round_trip']._serialized_options = b'\272H\t\252\001\006\"\002\010\n*\000'
   _globals['_SELFTEST']._loaded_options = None
   _globals['_SELFTEST']._serialized_options = b'\252\273\030\214\001\n\013maintenance\020\002\032\002\010\001\"\002\010\036*\003\010\220\0342.portaria_workers.maintenance.v1.SelfTestResult:<Checks Redis, disks, clock and memory as a worker sees them.@\001'
-  _globals['_SELFTEST']._serialized_start=176
-  _globals['_SELFTEST']._serialized_end=440
-  _globals['_SELFTESTRESULT']._serialized_start=442
-  _globals['_SELFTESTRESULT']._serialized_end=567
-  _globals['_SELFTESTRESULT_CHECK']._serialized_start=531
-  _globals['_SELFTESTRESULT_CHECK']._serialized_end=567
+  _globals['_CALLWEBHOOK'].fields_by_name['endpoint']._loaded_options = None
+  _globals['_CALLWEBHOOK'].fields_by_name['endpoint']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9-]{0,62})?$'
+  _globals['_CALLWEBHOOK'].fields_by_name['event']._loaded_options = None
+  _globals['_CALLWEBHOOK'].fields_by_name['event']._serialized_options = b'\272H,r*\030\200\0012%^([a-zA-Z0-9_]+([.][a-zA-Z0-9_]+)*)?$'
+  _globals['_CALLWEBHOOK']._loaded_options = None
+  _globals['_CALLWEBHOOK']._serialized_options = b'\252\273\030\221\001\n\013maintenance\020\002\032\024\010\n\022\002\010\005\032\003\010\220\034!\000\000\000\000\000\000\010@\"\002\010<21portaria_workers.maintenance.v1.CallWebhookResult:1Posts signed JSON to an endpoint of the settings.@\002'
+  _globals['_SELFTEST']._serialized_start=206
+  _globals['_SELFTEST']._serialized_end=470
+  _globals['_SELFTESTRESULT']._serialized_start=472
+  _globals['_SELFTESTRESULT']._serialized_end=597
+  _globals['_SELFTESTRESULT_CHECK']._serialized_start=561
+  _globals['_SELFTESTRESULT_CHECK']._serialized_end=597
+  _globals['_CALLWEBHOOK']._serialized_start=600
+  _globals['_CALLWEBHOOK']._serialized_end=921
+  _globals['_CALLWEBHOOKRESULT']._serialized_start=923
+  _globals['_CALLWEBHOOKRESULT']._serialized_end=958
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -90,3 +91,62 @@ class SelfTestResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SelfTestResult: _TypeAlias = SelfTestResult  # noqa: Y015
+
+@_typing.final
+class CallWebhook(_message.Message):
+    """Posts JSON to an endpoint of PORTARIA_WEBHOOKS: {"type": ..., "data": ...}, signed as Standard
+    Webhooks has it. A repeat, which cannot be excluded, has the same webhook-id. Without event and
+    body, as a hook, it says what became of the job or workflow that it is for.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    endpoint: _builtins.str
+    """Its name in the settings; empty: "default"."""
+    event: _builtins.str
+    """The type of the message, e.g. "order.shipped"; by default "job.failed" or what else became of
+    the job, "workflow.succeeded", or "message".
+    """
+    @_builtins.property
+    def body(self) -> _struct_pb2.Struct:
+        """Its data; by default {"job_id" or "workflow_id", "state", "failure": {"kind", "reason"}} as a
+        hook, else {}.
+        """
+
+    def __init__(
+        self,
+        *,
+        endpoint: _builtins.str = ...,
+        event: _builtins.str = ...,
+        body: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "endpoint", b"endpoint", "event", b"event"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallWebhook: _TypeAlias = CallWebhook  # noqa: Y015
+
+@_typing.final
+class CallWebhookResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    status: _builtins.int
+    """The status of the answer, 200 to 299."""
+    def __init__(
+        self,
+        *,
+        status: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallWebhookResult: _TypeAlias = CallWebhookResult  # noqa: Y015

@@ -26,7 +26,7 @@ from portaria.v1 import job_pb2 as portaria_dot_v1_dot_job__pb2
 from portaria_workers.maintenance.v1 import maintenance_pb2 as portaria__workers_dot_maintenance_dot_v1_dot_maintenance__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9portaria_workers/maintenance/v1/maintenance_service.proto\x12\x1fportaria_workers.maintenance.v1\x1a\x15portaria/v1/job.proto\x1a\x31portaria_workers/maintenance/v1/maintenance.proto\"\xa1\x01\n\x0fSelfTestRequest\x12\x36\n\x03job\x18\x01 \x01(\x0b\x32).portaria_workers.maintenance.v1.SelfTest\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"G\n\x10SelfTestResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\x32\x85\x01\n\x12MaintenanceService\x12o\n\x08SelfTest\x12\x30.portaria_workers.maintenance.v1.SelfTestRequest\x1a\x31.portaria_workers.maintenance.v1.SelfTestResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9portaria_workers/maintenance/v1/maintenance_service.proto\x12\x1fportaria_workers.maintenance.v1\x1a\x15portaria/v1/job.proto\x1a\x31portaria_workers/maintenance/v1/maintenance.proto\"\xa1\x01\n\x0fSelfTestRequest\x12\x36\n\x03job\x18\x01 \x01(\x0b\x32).portaria_workers.maintenance.v1.SelfTest\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"G\n\x10SelfTestResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xa7\x01\n\x12\x43\x61llWebhookRequest\x12\x39\n\x03job\x18\x01 \x01(\x0b\x32,.portaria_workers.maintenance.v1.CallWebhook\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"J\n\x13\x43\x61llWebhookResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\x32\xff\x01\n\x12MaintenanceService\x12o\n\x08SelfTest\x12\x30.portaria_workers.maintenance.v1.SelfTestRequest\x1a\x31.portaria_workers.maintenance.v1.SelfTestResponse\x12x\n\x0b\x43\x61llWebhook\x12\x33.portaria_workers.maintenance.v1.CallWebhookRequest\x1a\x34.portaria_workers.maintenance.v1.CallWebhookResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SELFTESTREQUEST']._serialized_end=330
   _globals['_SELFTESTRESPONSE']._serialized_start=332
   _globals['_SELFTESTRESPONSE']._serialized_end=403
-  _globals['_MAINTENANCESERVICE']._serialized_start=406
-  _globals['_MAINTENANCESERVICE']._serialized_end=539
+  _globals['_CALLWEBHOOKREQUEST']._serialized_start=406
+  _globals['_CALLWEBHOOKREQUEST']._serialized_end=573
+  _globals['_CALLWEBHOOKRESPONSE']._serialized_start=575
+  _globals['_CALLWEBHOOKRESPONSE']._serialized_end=649
+  _globals['_MAINTENANCESERVICE']._serialized_start=652
+  _globals['_MAINTENANCESERVICE']._serialized_end=907
 # @@protoc_insertion_point(module_scope)

@@ -41,6 +41,11 @@ class MaintenanceServiceStub:
                 request_serializer=portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.SelfTestRequest.SerializeToString,
                 response_deserializer=portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.SelfTestResponse.FromString,
                 _registered_method=True)
+        self.CallWebhook = channel.unary_unary(
+                '/portaria_workers.maintenance.v1.MaintenanceService/CallWebhook',
+                request_serializer=portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.CallWebhookRequest.SerializeToString,
+                response_deserializer=portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.CallWebhookResponse.FromString,
+                _registered_method=True)
 
 
 class MaintenanceServiceServicer:
@@ -55,6 +60,13 @@ class MaintenanceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CallWebhook(self, request, context):
+        """Posts signed JSON to an endpoint of the settings.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MaintenanceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +74,11 @@ def add_MaintenanceServiceServicer_to_server(servicer, server):
                     servicer.SelfTest,
                     request_deserializer=portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.SelfTestRequest.FromString,
                     response_serializer=portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.SelfTestResponse.SerializeToString,
+            ),
+            'CallWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.CallWebhook,
+                    request_deserializer=portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.CallWebhookRequest.FromString,
+                    response_serializer=portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.CallWebhookResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -93,6 +110,33 @@ class MaintenanceService:
             '/portaria_workers.maintenance.v1.MaintenanceService/SelfTest',
             portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.SelfTestRequest.SerializeToString,
             portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.SelfTestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CallWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria_workers.maintenance.v1.MaintenanceService/CallWebhook',
+            portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.CallWebhookRequest.SerializeToString,
+            portaria__workers_dot_maintenance_dot_v1_dot_maintenance__service__pb2.CallWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,

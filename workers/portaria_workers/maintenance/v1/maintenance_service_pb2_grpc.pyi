@@ -37,6 +37,8 @@ class MaintenanceServiceStub:
     def __new__(cls, channel: _aio.Channel) -> MaintenanceServiceAsyncStub: ...
     SelfTest: _grpc.UnaryUnaryMultiCallable[_maintenance_service_pb2.SelfTestRequest, _maintenance_service_pb2.SelfTestResponse]
     """Checks Redis, disks, clock and memory as a worker sees them."""
+    CallWebhook: _grpc.UnaryUnaryMultiCallable[_maintenance_service_pb2.CallWebhookRequest, _maintenance_service_pb2.CallWebhookResponse]
+    """Posts signed JSON to an endpoint of the settings."""
 
 @_typing.type_check_only
 class MaintenanceServiceAsyncStub(MaintenanceServiceStub):
@@ -47,6 +49,8 @@ class MaintenanceServiceAsyncStub(MaintenanceServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SelfTest: _aio.UnaryUnaryMultiCallable[_maintenance_service_pb2.SelfTestRequest, _maintenance_service_pb2.SelfTestResponse]  # type: ignore[assignment]
     """Checks Redis, disks, clock and memory as a worker sees them."""
+    CallWebhook: _aio.UnaryUnaryMultiCallable[_maintenance_service_pb2.CallWebhookRequest, _maintenance_service_pb2.CallWebhookResponse]  # type: ignore[assignment]
+    """Posts signed JSON to an endpoint of the settings."""
 
 class MaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
     """The typed face of the job types of the domain "maintenance": each RPC is
@@ -60,5 +64,13 @@ class MaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_maintenance_service_pb2.SelfTestResponse, _abc.Awaitable[_maintenance_service_pb2.SelfTestResponse]]:
         """Checks Redis, disks, clock and memory as a worker sees them."""
+
+    @_abc_1.abstractmethod
+    def CallWebhook(
+        self,
+        request: _maintenance_service_pb2.CallWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_maintenance_service_pb2.CallWebhookResponse, _abc.Awaitable[_maintenance_service_pb2.CallWebhookResponse]]:
+        """Posts signed JSON to an endpoint of the settings."""
 
 def add_MaintenanceServiceServicer_to_server(servicer: MaintenanceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
