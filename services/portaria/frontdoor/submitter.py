@@ -73,7 +73,7 @@ class Submitter:
             return Parent(job_id, "", "")
         await self._share(request.spec.options, record.tag.workflow_id)
         # It tells the join that its parent tells, and counts as its parent does; a batch has none.
-        join, _, spared, _ = (record.link or "0 - 1 -").split(" ")
+        join, _, spared, _ = (record.link or "0 - 0 -").split(" ")
         return Parent(job_id, record.tag.workflow_id, f"{join} kid {spared} -")
 
     async def _share(self, options: SubmitOptions, workflow_id: str) -> None:

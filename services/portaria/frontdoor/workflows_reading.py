@@ -103,16 +103,20 @@ class WorkflowsReading:
     ) -> str:
         """Puts a page into `answer`; the id after which the next one begins, "" at the end."""
         cursor = await self._cursor()
-        for _ in range(0, _BUDGET, most):
-            ids = await self._ids(after, most)
+        width = max(most, _DEFAULT_PAGE)
+        for _ in range(0, _BUDGET, width):
+            ids = await self._ids(after, width)
             for record in await self._records(ids):
+                if not self._converter.has_labels(record, request.labels):
+                    after = record.workflow_id
+                    continue
                 workflow = await self._listed_workflow(record, cursor)
-                if _is_wanted(workflow, request):
+                if not (request.only_open and workflow.done):
                     answer.workflows.append(workflow)
                 after = record.workflow_id
                 if len(answer.workflows) == most:
                     return after
-            if len(ids) < most:
+            if len(ids) < width:
                 return ""
             after = ids[-1]
         return after
@@ -129,7 +133,8 @@ class WorkflowsReading:
     async def _listed_workflow(self, record: WorkflowRecord, cursor: Cursor) -> Workflow:
         """Without counts; of an open workflow, how many have ended is known without them."""
         if record.state is None and record.is_batch:
-            members = await self.members(ids_of(record))
+            known = await self._store.workflow_members(self._namespace, record.workflow_id)
+            members = await self.members(known)
             counts = counted([each.state for each in members])
             record = concluded(record, members)
             workflow = self._converter.workflow_to_proto(record, counts, cursor)
@@ -173,9 +178,3 @@ class WorkflowsReading:
         asked = ListWorkflowsRequest(labels=request.labels, only_open=request.only_open)
         words = f"{self._namespace} ".encode() + asked.SerializeToString(deterministic=True)
         return hashlib.blake2b(words, digest_size=_DIGEST).digest()
-
-
-def _is_wanted(workflow: Workflow, request: ListWorkflowsRequest) -> bool:
-    if request.only_open and workflow.done:
-        return False
-    return all(workflow.labels.get(key) == value for key, value in request.labels.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ from portaria.v1.workflows_pb2 import (
 from portaria.workflows.flatten import flatten
 from portaria.workflows.plan import Plans
 from portaria.workflows.shape import Shape
+
+_AT_ONCE = 50
+"""Envelopes that are opened without a pause for other calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,11 @@ class WorkflowRetrying:
         plan = self.plans.plan(sealed or b"", record.workflow_id)
         records = await self.store.get_many(ids_of(record))
         now_ms = (await self.store.look(())).now_ms
-        specs = [self._spec(each, now_ms) for each in records]
+        specs = []
+        for number, each in enumerate(records):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            specs.append(self._spec(each, now_ms))
         failed_below = await self._parents_of_failed(record, records)
         order = SubmitWorkflowRequest(
             root=_step(iter(plan.nodes), iter(specs)),
@@ -117,7 +125,7 @@ class WorkflowRetrying:
             order.on_failure.CopyFrom(head.on_failure)
         if head.HasField("deadline"):
             order.deadline.CopyFrom(_moved(head.deadline, record.created_ms, now_ms))
-        shape, _ = flatten(order.root)
+        shape, _ = await asyncio.to_thread(flatten, order.root)
         reused = dict(self._kept(shape, records, failed_below))
         if len(reused) == record.size:
             raise NotRetryable("all of its jobs are done: there is nothing to run again")
@@ -155,9 +163,13 @@ class WorkflowRetrying:
         for name in ("run_time", "delay"):
             if spec.options.HasField(name):
                 getattr(asked, name).CopyFrom(getattr(spec.options, name))
+        if record.attempt == 0:
+            # Its time has not come yet: its limits are as far ahead of now as they were at first.
+            spec.options.ClearField("run_time")
+            spec.options.ClearField("delay")
         move_limits(spec.options, record.created_ms, now_ms)
         if record.attempt == 0:
-            spec.options.MergeFrom(asked)  # its time has not come yet
+            spec.options.MergeFrom(asked)
         if envelope.effect == EFFECT_AT_MOST_ONCE:
             spec.options.ClearField("retry")  # the type's own, which no submission may set
         return spec

@@ -63,6 +63,16 @@ class WorkflowConverter:
         workflow.progress.current, workflow.progress.total = done, total
         workflow.progress.percent = 100.0 * done / total if total else 100.0
 
+    def has_labels(self, record: WorkflowRecord, labels: Mapping[str, str]) -> bool:
+        """Whether all of them are its own."""
+        if not labels:
+            return True
+        try:
+            own = self.head(record).labels if record.head else {}
+        except SealBroken:
+            return False
+        return all(own.get(key) == value for key, value in labels.items())
+
     def head(self, record: WorkflowRecord) -> WorkflowHead:
         """Raises SealBroken."""
         return self._plans.head(record.head, record.workflow_id)
@@ -136,7 +146,9 @@ def _failed_below(children: Mapping[str, MemberState]) -> dict[str, State]:
 
 
 def make_fit(workflow: Workflow, most: int) -> None:
-    """Where very many failed, their reasons stay and their words are left to GetJob."""
+    """Where very many failed, their reasons stay and their words are left to GetJob; where that is
+    not enough, no nodes are told.
+    """
     if workflow.ByteSize() > most:
         for node in workflow.nodes:
             if node.HasField("failure"):
@@ -146,6 +158,8 @@ def make_fit(workflow: Workflow, most: int) -> None:
                     cause_job_id=node.failure.cause_job_id,
                 )
                 node.failure.CopyFrom(kept)
+    if workflow.ByteSize() > most:
+        del workflow.nodes[:]
 
 
 class _Tree:

@@ -50,6 +50,7 @@ class RunningHold:
         self.attempt = claim.attempt
         self.caller = envelope.caller
         self._claim = claim
+        self._is_begun = claim.begun
         self._envelope = envelope
         self._ends_at = time.time() + timeout
         self._log = log
@@ -141,9 +142,10 @@ class RunningHold:
     def submit(self, children: Iterable[Named], options: ChildOptions) -> list[Child]:
         """See Hold."""
         self._check()
-        if not self._claim.begun:
+        if not self._is_begun:
             # It was claimed with others, and the door takes children of what has begun only.
             self._heed(self._begin(self._claim))
+            self._is_begun = True
         try:
             return self._doorway.submit(self.job_id, children, options)
         except PortariaError as error:

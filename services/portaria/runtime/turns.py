@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from portaria.core.errors import StoreUnavailable
 from portaria.logs import logger
 from portaria.runtime.hand import Report
 from portaria.store import Finished, Turn, calls
@@ -12,8 +14,8 @@ from portaria.store.batch import settle
 from portaria.store.calls import MOST_AT_ONCE
 from portaria.store.wire import Wire
 
-_MOST_SLICES = 300
-"""Of 200 jobs: all of the widest workflow."""
+_MOST_SLICES = 20
+"""Of 200 jobs: the next job of this child waits for them."""
 
 
 class Turns:
@@ -53,8 +55,8 @@ class Turns:
                 give_up=give_up,
             )
             self._answered += report.finished
-            if turn.wide:
-                self._go_on(give_up)
+        if turn.wide:
+            self._go_on(give_up)
         for ended, taken in zip(report.finished, turn.taken, strict=False):
             if not taken:
                 self._log.warning("job lost to another worker", job_id=ended.job_id)
@@ -63,10 +65,13 @@ class Turns:
         return turn
 
     def _go_on(self, give_up: Callable[[], bool]) -> None:
-        """With wide workflows, at once; what is left over any sweep finds."""
-        for _ in range(_MOST_SLICES):
-            if self._wire.run(settle(), give_up=give_up) < MOST_AT_ONCE:
-                return
+        """With wide workflows, at once; what is left over the sweeps find within a second."""
+        with suppress(StoreUnavailable):
+            for _ in range(_MOST_SLICES):
+                with self._lock:  # another thread's turn may come between two slices
+                    looked = self._wire.run(settle(), give_up=give_up)
+                if looked < MOST_AT_ONCE:
+                    return
 
     def answered(self) -> list[Finished]:
         """The jobs whose end the store knows, since this was last asked."""

@@ -34,7 +34,7 @@ class _FailurePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     FAILURE_POLICY_ALLOW: _FailurePolicy.ValueType  # 2
     """goes on as if it were not there"""
     FAILURE_POLICY_CONTINUE: _FailurePolicy.ValueType  # 3
-    """goes on; ctx.input gives the failure as a value"""
+    """goes on; ctx.inputs gives the failure as a value"""
 
 class FailurePolicy(_FailurePolicy, metaclass=_FailurePolicyEnumTypeWrapper):
     """What a failure of this step means for what follows it: of a group, once all of it has ended."""
@@ -46,7 +46,7 @@ FAILURE_POLICY_FAIL: FailurePolicy.ValueType  # 1
 FAILURE_POLICY_ALLOW: FailurePolicy.ValueType  # 2
 """goes on as if it were not there"""
 FAILURE_POLICY_CONTINUE: FailurePolicy.ValueType  # 3
-"""goes on; ctx.input gives the failure as a value"""
+"""goes on; ctx.inputs gives the failure as a value"""
 Global___FailurePolicy: _TypeAlias = FailurePolicy  # noqa: Y015
 
 @_typing.final
@@ -427,7 +427,7 @@ class Workflow(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     workflow_id: _builtins.str
     state: _job_pb2.JobState.ValueType
-    """RUNNING until all of its jobs are done, or CANCELLING; then SUCCEEDED, FAILED, or CANCELLED
+    """RUNNING until all of its jobs are done, or CANCELLING (not in lists); then SUCCEEDED, FAILED, or CANCELLED
     where the first failure that counts was a cancelled job.
     """
     done: _builtins.bool
@@ -456,7 +456,9 @@ class Workflow(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workflow.Node]:
-        """FULL view; depth-first, each step before what it holds. None of a workflow of over 10,000 steps."""
+        """FULL view; depth-first, each step before what it holds. None of a workflow of over 10,000 steps,
+        or where they would have over 3.5 MiB.
+        """
 
     @_builtins.property
     def deadline(self) -> _timestamp_pb2.Timestamp: ...

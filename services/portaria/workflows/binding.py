@@ -29,7 +29,8 @@ class Bindings:
     def faults(self) -> Iterator[Violation]:
         """All that is wrong with all of them."""
         for place, node in enumerate(self._shape.nodes):
-            bindings = node.step.bindings if node.step is not None else ()
+            # Of others it was told already that they have none, or are no job.
+            bindings = node.step.bindings if node.step is not None and self._has_type(node) else ()
             for number, binding in enumerate(bindings):
                 path = f"{node.path}.bindings[{number}]"
                 for name, reason, text in self._of(binding, place, node):
@@ -51,13 +52,16 @@ class Bindings:
             for each in node.step.bindings
         ]
 
+    def _has_type(self, node: Node) -> bool:
+        return node.kind == Workflow.KIND_JOB and node.start < len(self._types)
+
     def _of(self, binding: Binding, place: int, node: Node) -> Iterator[tuple[str, str, str]]:
         found = self._nodes.get(binding.from_node)
         if not binding.from_node:
             yield "from_node", "REQUIRED", "is required"
         elif found is None:
             yield "from_node", "UNKNOWN", "is no step of this workflow"
-        elif self._shape.nodes[found].kind != Workflow.KIND_JOB:
+        elif not self._has_type(self._shape.nodes[found]):
             yield "from_node", "TYPE", "is no job: a chain, group or chord has no result of its own"
         elif not is_before(self._shape, found, place):
             yield "from_node", "NOT_BEFORE", "is a step that may not be over when this one begins"

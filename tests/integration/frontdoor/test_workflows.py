@@ -23,7 +23,8 @@ from integration.frontdoor.flows import (
     submitted,
 )
 from integration.frontdoor.playing import Door, Worker, email, refused, submission
-from portaria.store import Claim
+from portaria.store import Claim, keys
+from portaria.store.batch import settle
 from portaria.v1.job_pb2 import JOB_VIEW_FULL, Failure, Job
 from portaria.v1.jobs_service_pb2 import (
     BatchSubmitJobsRequest,
@@ -320,6 +321,26 @@ def test_a_batch_is_a_group(door: Door, worker: Worker) -> None:
     assert (state(found), found.batch, found.cause_job_id) == ("FAILED", True, bad.job_id)
     assert states(found) == {"0": "FAILED", "0.0": "FAILED", "0.1": "SUCCEEDED"}
     assert 0 <= found.end_time.ToSeconds() - found.create_time.ToSeconds() < 20
+
+
+def test_a_batch_waits_for_children_of_its_jobs(door: Door, worker: Worker) -> None:
+    """And fails where one of them does; a list says the same."""
+    batch = BatchSubmitJobsRequest(request_id="b", specs=[spec(Echo()), spec(Echo())])
+    made = door.jobs.BatchSubmitJobs(batch, timeout=5)
+    parent = worker.claim(*LAB)
+    child(door, parent)
+    worker.succeed(parent)
+    succeed(worker, "other")
+
+    assert state(looked_at(door, made.workflow_id)) == "RUNNING"
+    (listed,) = door.jobs.ListWorkflows(ListWorkflowsRequest(only_open=True), timeout=5).workflows
+    assert listed.workflow_id == made.workflow_id
+    worker.fail(worker.claim(*LAB))
+
+    assert state(looked_at(door, made.workflow_id)) == "FAILED"
+    worker.store.redis.zadd(keys.BATCHES, {made.workflow_id: 1})
+    worker.store.run(settle())
+    assert state(looked_at(door, made.workflow_id)) == "FAILED"
 
 
 def test_two_doors_make_one_workflow(open_door: OpenDoor) -> None:

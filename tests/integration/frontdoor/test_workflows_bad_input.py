@@ -112,6 +112,22 @@ MAKE, USE = job(Make(key="k"), node="make"), Use(key="u")
             id="from itself",
         ),
         pytest.param(
+            chain(MAKE, Step(bindings=[bound("make", "document.key", "title")])),
+            {
+                "root.chain.steps[1]": "REQUIRED",
+                "root.chain.steps[1].bindings": "NOT_ALLOWED",
+            },
+            id="of no job",
+        ),
+        pytest.param(
+            chain(MAKE, group(bindings=[bound("make", "document.key", "title")])),
+            {
+                "root.chain.steps[1].group.steps": "TOO_FEW",
+                "root.chain.steps[1].bindings": "NOT_ALLOWED",
+            },
+            id="of an empty group",
+        ),
+        pytest.param(
             group(MAKE, job(USE, bind=[bound("make", "document.key", "title")])),
             {"root.group.steps[1].bindings[0].from_node": "NOT_BEFORE"},
             id="from beside it",

@@ -19,7 +19,8 @@ def message_of(call: CallWebhook, ctx: JobContext) -> bytes:
 
     Raises PermanentError WEBHOOK_BODY for a number that JSON does not have.
     """
-    parent = ctx.parent
+    # Not read where the caller says all of it: it may be gone by the last attempt.
+    parent = None if call.event and call.HasField("body") else ctx.parent
     event, data = (_PLAIN, {}) if parent is None else _of_parent(parent)
     if call.HasField("body"):
         data = {name: _plain(value) for name, value in call.body.fields.items()}

@@ -7,7 +7,7 @@
 -- returns how many were looked at
 
 local MOST, EARLY = tonumber(ARGV[1]), ARGV[2] == '1'
-local AGAIN = 60000 -- milliseconds until a job that stays is looked at again
+local AGAIN = 300000 -- milliseconds until a job that stays is looked at again
 call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
 
 -- A member's result lives as long as its workflow; that of a batch until all of it has ended, or
@@ -15,8 +15,11 @@ call('DEL', 'portaria:nothing') -- goes on at maxmemory; see turn.lua
 local function stays(job)
   local flow = string.match(job.tag, '^%S+ %S+ %S+ (%S+)')
   if flow == '-' or (EARLY and not job.link) then return false end
-  local h = call('HMGET', 'portaria:batch:' .. flow, 'stage', 'ended')
-  return h[1] and (job.link or not h[2])
+  local h = call('HMGET', 'portaria:batch:' .. flow, 'stage', 'ended', 'keep')
+  if not h[1] or (h[2] and not job.link) then return false end
+  -- When it is looked at again.
+  if not h[2] then return now + AGAIN end
+  return math.max(now + AGAIN, tonumber(h[2]) + math.max(tonumber(h[3] or 0), REQUEST_KEPT))
 end
 
 -- Their time is over now: what follows forgets them as any other.
@@ -42,8 +45,9 @@ if EARLY then hasten() end
 local ids = call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, MOST)
 for _, id in ipairs(ids) do
   local job = read(id)
-  if job and stays(job) then
-    call('ZADD', KEYS[1], int(now + AGAIN), id)
+  local again = job and stays(job)
+  if again then
+    call('ZADD', KEYS[1], int(again), id)
   else
     if job and RQ_STATUS[job.state] then forget(id, job) end
     call('ZREM', KEYS[1], id)

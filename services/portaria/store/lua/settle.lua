@@ -68,6 +68,7 @@ local function go_on(id)
 end
 
 local function wait_for(id, h)
+  if call('EXISTS', 'portaria:todo:' .. id) == 1 then return end -- it is its turn again at once
   local wait = math.min(LONGEST, math.max(FIRST_LOOK, (now - tonumber(h.created)) / 4))
   call('ZADD', KEYS[1], int(now + wait), id)
 end
@@ -111,7 +112,9 @@ local function hear_kids(id)
   for i = 1, #some, 2 do
     local job = read(some[i])
     left = left - 1
-    if not job or RQ_STATUS[job.state] then
+    if job and RQ_STATUS[job.state] and job.link then
+      advance(some[i], job, job.state)
+    elseif not job or RQ_STATUS[job.state] then
       call('HDEL', 'portaria:kids:' .. id .. ':' .. some[i + 1], some[i])
       call('HDEL', 'portaria:kids:' .. id, some[i])
       follow(id, some[i + 1])
