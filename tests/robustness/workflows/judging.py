@@ -75,9 +75,12 @@ def _nodes(seen: Seen) -> Iterator[str]:
         state = state_of(node.state)
         if place.is_leaf and state != seen.states[place.name]:
             yield f"{place.name}: its node is {state}, its job {seen.states[place.name]}"
-        if not place.is_leaf and state not in seen.story.states[place.name]:
-            wanted_states = "/".join(sorted(seen.story.states[place.name]))
-            yield f"{place.name}: {state}, wanted {wanted_states}"
+        wanted_states = seen.story.states[place.name]
+        if any(name.startswith(f"{place.name}.") for name in seen.inherited):
+            # Of what failed below in another run only the consequences are here.
+            wanted_states |= {CANCELLED}
+        if not place.is_leaf and state not in wanted_states:
+            yield f"{place.name}: {state}, wanted {'/'.join(sorted(wanted_states))}"
 
 
 def _causes(seen: Seen) -> Iterator[str]:

@@ -97,13 +97,32 @@ class Seen:
         return frozenset(name for name in names if before.is_fine(name) or name in passed)
 
     @cached_property
+    def inherited(self) -> Mapping[str, Mapping[str, str]]:
+        """Of the leaves that were kept though something that they handed in did not succeed: what
+        that was in the earlier run, and how it ended.
+        """
+        before = self.before
+        if before is None:
+            return {}
+        found = {name: each for name, each in before.inherited.items() if name in self.kept}
+        for name in self.kept - found.keys():
+            handed = before.submitted.get(name, ())
+            if handed and not before.is_fine(name):
+                found[name] = {each: before.states[each] for each in handed}
+        return found
+
+    @cached_property
     def story(self) -> Story:
         """What must become of each step, by what became of the leaves that had their turn."""
         ends = {
             name: SUCCEEDED if self.is_doomed(name) else state
             for name, state in self.states.items()
         }
-        return predict(self.case.root, ends, self.early, self.submitted)
+        submitted = dict(self.submitted)
+        for name, handed in self.inherited.items():
+            submitted[name] = list(handed)
+            ends |= handed
+        return predict(self.case.root, ends, self.early, submitted)
 
     @cached_property
     def inputs(self) -> Mapping[str, Sequence[str]]:
