@@ -109,11 +109,11 @@ class Back(list):
 def test_the_caller_s_time_ends_the_wait(faulty_door, client, is_open):
     """Whether the door says nothing or is not there."""
     if is_open:
-        faulty_door.will("GetWorkflow", OPEN, *[OPEN] * 50)
-        faulty_door.will("WatchJobs", *[told("a")] * 50)
+        faulty_door.will("GetWorkflow", OPEN, *[OPEN] * 1_000)
+        faulty_door.will("WatchJobs", *[told("a")] * 1_000)
     else:
         faulty_door.will("GetWorkflow", OPEN)
-        faulty_door.will("WatchJobs", *[[Fault(UNAVAILABLE)] for _ in range(50)])
+        faulty_door.will("WatchJobs", *[[Fault(UNAVAILABLE)] for _ in range(1_000)])
 
     with pytest.raises(DeadlineExceeded, match=f"workflow {ID} is not done after 0.4 s"):
         client.workflow(ID).wait(timedelta(milliseconds=400))
