@@ -78,7 +78,7 @@ def _nodes(seen: Seen) -> Iterator[str]:
         wanted_states = seen.story.states[place.name]
         if any(name.startswith(f"{place.name}.") for name in seen.inherited):
             # Of what failed below in another run only the consequences are here.
-            wanted_states |= {CANCELLED}
+            wanted_states |= {CANCELLED, SUCCEEDED}
         if not place.is_leaf and state not in wanted_states:
             yield f"{place.name}: {state}, wanted {'/'.join(sorted(wanted_states))}"
 
