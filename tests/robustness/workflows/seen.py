@@ -130,7 +130,9 @@ class Seen:
         return inputs(self.case.root)
 
     def job(self, name: str) -> Job:
-        """What a leaf is."""
+        """What a leaf is, or what one handed in; of an earlier run where it is of that."""
+        if name not in self.ids and self.before is not None:
+            return self.before.job(name)
         return self.run.jobs[self.ids[name]]
 
     def is_fine(self, name: str) -> bool:
