@@ -210,7 +210,10 @@ def _passed(shape: Shape, records: Sequence[JobRecord | None]) -> Mapping[int, b
     for number in sorted(shape.joins, reverse=True):
         if number:
             join = shape.joins[number]
-            passed[number] = any(began[number : join.upto]) or passed[join.tells]
+            step = range(number, join.upto)
+            # What follows it, or what follows that, where all of it was over before its turn.
+            goes_on = any(began[each] or passed[shape.leaves[each].join] for each in step)
+            passed[number] = goes_on or passed[join.tells]
     return passed
 
 
