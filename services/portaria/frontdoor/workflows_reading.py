@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from portaria.admission.rules import Rules
 from portaria.core.errors import InvalidRequest, Violation, WorkflowNotFound
 from portaria.core.seal import SealBroken
+from portaria.core.states import TERMINAL
 from portaria.frontdoor.cursor import Cursor
 from portaria.frontdoor.finding import LARGEST_ANSWER
 from portaria.frontdoor.pages import Place, place_from
@@ -22,6 +23,7 @@ from portaria.frontdoor.workflows_to_proto import (
     nodes_of_plan,
 )
 from portaria.logs import logger
+from portaria.store.batch import settle
 from portaria.store.workflows import (
     MemberState,
     WorkflowRecord,
@@ -41,6 +43,8 @@ _AT_ONCE = 1_000
 _BUDGET = 2_000
 """Workflows that one page looks at."""
 _DIGEST = 8
+_MOST_SLICES = 10
+"""Of a sweep, for one caller."""
 
 
 class WorkflowsReading:
@@ -60,12 +64,25 @@ class WorkflowsReading:
         # Those that jobs of it submitted are among them.
         known = await self._store.workflow_members(self._namespace, stored.workflow_id)
         members = {each.job_id: each for each in await self.members(known)}
-        record = concluded(stored, list(members.values()))
         counts = counted([each.state for each in members.values()])
+        if stored.state is None and not stored.is_batch and counts.keys() <= TERMINAL:
+            stored = await self._ended(stored)
+        record = concluded(stored, list(members.values()))
         workflow = self._converter.workflow_to_proto(record, counts, cursor)
         if view == JOB_VIEW_FULL:
             await self._add_nodes(workflow, record, members)
         return workflow
+
+    async def _ended(self, record: WorkflowRecord) -> WorkflowRecord:
+        """A workflow whose jobs are all done: what a wide step has left to sweeps is done now, so
+        that it is not told to run when nothing of it does.
+        """
+        for _ in range(_MOST_SLICES):
+            await self._store.run(settle())
+            record = await self.record(record.workflow_id)
+            if record.state is not None:
+                break
+        return record
 
     async def record(self, workflow_id: str) -> WorkflowRecord:
         """What the store holds of it. Raises WorkflowNotFound."""

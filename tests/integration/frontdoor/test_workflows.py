@@ -25,7 +25,7 @@ from integration.frontdoor.flows import (
 from integration.frontdoor.playing import Door, Worker, email, refused, submission
 from portaria.store import Claim, keys
 from portaria.store.batch import settle
-from portaria.v1.job_pb2 import JOB_VIEW_FULL, Failure, Job
+from portaria.v1.job_pb2 import JOB_STATE_BLOCKED, JOB_VIEW_FULL, Failure, Job
 from portaria.v1.jobs_service_pb2 import (
     BatchSubmitJobsRequest,
     CancelJobsRequest,
@@ -278,6 +278,19 @@ def test_a_cancelled_tree_is_cancelled(door: Door, worker: Worker) -> None:
     assert (state(between), between.done) == ("CANCELLING", False)
     after = looked_at(door, made.workflow_id)
     assert set(states(after).values()) == {"CANCELLED"}
+
+
+def test_what_is_over_is_told_to_be_over(door: Door, worker: Worker) -> None:
+    """Though what its last job left to do was more than one script may, and no sweep came yet."""
+    made = submitted(door, chain(job(Echo()), *[job(Echo()) for _ in range(90)]))
+    running = worker.claim(*LAB)
+    selector = JobSelector(workflow_id=made.workflow_id, states=[JOB_STATE_BLOCKED])
+    door.jobs.CancelJobs(CancelJobsRequest(selector=selector), timeout=10)
+
+    worker.fail(running)
+
+    found = looked_at(door, made.workflow_id)
+    assert (state(found), found.progress.current) == ("CANCELLED", 91)
 
 
 def test_a_list_has_workflows_and_batches(door: Door, worker: Worker) -> None:
