@@ -15,7 +15,7 @@ RUN uv pip install --no-cache --python /opt/portaria/bin/python \
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --no-create-home portaria \
-    && install -d -o portaria -g portaria -m 0700 /data /keys
+    && install -d -o portaria -g portaria -m 0700 /data /keys /documents
 COPY --from=build /opt/portaria /opt/portaria
 ENV PATH=/opt/portaria/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -24,5 +24,5 @@ ENV PATH=/opt/portaria/bin:$PATH \
     PORTARIA_SIGNING_KEY_FILE=/keys/signing.key
 USER portaria
 WORKDIR /data
-VOLUME ["/data", "/keys"]
+VOLUME ["/data", "/keys", "/documents"]
 CMD ["portaria", "--help"]

@@ -23,7 +23,7 @@ unexport PYTHONPATH VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo up test check redis proto lock bench chaos clean
 
 ##@ Use
-demo: setup ## Send real mails through the whole system on this machine, watched live
+demo: setup ## Send mails and documents through the whole system on this machine, watched live
 	@$(BIN)/portaria demo
 
 up: setup ## Run everything on this machine until Ctrl-C

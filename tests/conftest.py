@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import shutil
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +26,7 @@ from stack.processes import base_env
 
 if TYPE_CHECKING:
     from stack.postgres import PostgresServer
+    from stack.s3 import S3Server
 
 # Thousands of tests and their modules stay to the end: what collects garbage need not look through
 # them, neither while they are gathered nor, again and again, while tests run.
@@ -31,6 +34,9 @@ gc.disable()
 
 # redis-py parses its own package's metadata for each connection, and tests open thousands.
 redis_py.get_lib_version = functools.cache(redis_py.get_lib_version)
+
+_ROOM = 1 << 30
+"""Bytes that a Redis in memory may come to need for its log, with those of other workers."""
 
 _PROCESSES = pytest.StashKey[list[Processes]]()
 
@@ -65,13 +71,24 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def _session_redis(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RedisServer]:
+def _session_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     version = getattr(request, "param", "")  # see versions.both_versions
     binary = versions.binary(version) if version else None
-    with RedisServer(tmp_path_factory.mktemp("redis"), binary=binary) as server:
+    with (
+        TemporaryDirectory(prefix="portaria-redis-", dir=_in_memory()) as folder,
+        RedisServer(Path(folder), binary=binary) as server,
+    ):
         yield server
+
+
+def _in_memory() -> Path | None:
+    """Where fsync costs nothing: a disk takes longer for it than Redis for all else together.
+
+    No test cuts the power, and what is lost without fsync is lost by nothing less. None where there
+    is no such place, or little room in it, as in a container by default.
+    """
+    shared = Path("/dev/shm")
+    return shared if shared.is_dir() and shutil.disk_usage(shared).free > _ROOM else None
 
 
 @pytest.fixture
@@ -111,6 +128,15 @@ def postgres(_session_postgres: PostgresServer) -> PostgresServer:
     if not _session_postgres.process.running:
         _session_postgres.start()
     return _session_postgres
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server that speaks the protocol of S3; `create_bucket` makes a test one of its own."""
+    from stack.s3 import S3Server
+
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -6,10 +6,8 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -22,6 +20,13 @@ from pydantic import (
 
 from portaria.core.errors import ConfigurationError
 from portaria.core.redis_url import check_redis_url
+from portaria.core.urls import (
+    check_base_url,
+    check_database_url,
+    check_outside_url,
+    check_storage_url,
+    check_url,
+)
 
 PREFIX = "PORTARIA_"
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -34,8 +39,11 @@ _TLS_FILES = (
     "tls_client_cert_file",
     "tls_client_key_file",
 )
+_FILES = (*_TLS_FILES, "webhook_key_file", "dkim_key_file", "s3_secret_key_file", "queries_dir")
 _ENDPOINT = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _SMTP_SCHEMES = {"smtp", "smtp+starttls", "smtps"}
+SLOWEST_RATE = 0.001
+"""A second; no slower one can be kept."""
 
 
 class Settings(BaseModel):
@@ -66,7 +74,8 @@ class Settings(BaseModel):
     namespace: str = Field(default="default", pattern=r"^[a-z][a-z0-9-]{0,62}$")
     """Whose jobs these are, until callers are authenticated."""
     smtp_url: str = "smtp://127.0.0.1:2525"
-    """smtp://, smtp+starttls:// or smtps://, with user and password where the server asks."""
+    """smtp://, smtp+starttls:// or smtps://, with user and password where the server asks. smtp://
+    sends the password, and the mails, in clear: to another machine take one of the others."""
     mail_from: str = Field(default="Portaria <no-reply@portaria.example>", min_length=3)
     """The sender of every mail."""
     link_base: str = "https://portaria.example"
@@ -75,6 +84,39 @@ class Settings(BaseModel):
     """Where webhooks may go: NAME=URL, separated by blanks. https://; http:// to this machine."""
     webhook_key_file: Path | None = None
     """Their secrets, a line each: a name, then one or more "whsec_…", separated by blanks."""
+    smtp_rate: float = Field(default=0, ge=0, le=100_000)
+    """Mails a second that a mail server is given, by all workers together; 0 for no limit, else at
+    least 0.001."""
+    unsubscribe_url: str = ""
+    """What List-Unsubscribe of bulk mails names, a token at its end; none where this is empty.
+    ASCII, without query and fragment."""
+    dkim_key_file: Path | None = None
+    """The private key (PEM) by which mails are signed; needs portaria[dkim]."""
+    dkim_selector: str = Field(
+        default="portaria", pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$"
+    )
+    """Under which the domain of the sender publishes the key."""
+    storage_url: str = ""
+    """Where documents are kept: file:///DIRECTORY or s3://BUCKET/PREFIX; unset, in the data dir."""
+    s3_endpoint: str = ""
+    """Of an S3 that is not Amazon's; https://, or http:// to this machine."""
+    s3_region: str = ""
+    """Of the bucket; unset, as AWS_REGION says."""
+    s3_access_key_id: str = ""
+    """With the file below; unset, as the AWS_* variables or the machine's own role say."""
+    s3_secret_key_file: Path | None = None
+    """The secret to it, alone in a file."""
+    database_url: str = ""
+    """postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE; unset, a file in the data dir."""
+    downloads_listen: str = "127.0.0.1:50080"
+    """Where `portaria downloads` serves links to documents of a local storage."""
+    downloads_base: str = ""
+    """What such links begin with, as others reach it; unset, http:// and where it listens."""
+    link_seconds: int = Field(default=86_400, ge=60, le=604_800)
+    """How long links to documents work, but for those that say so themselves; in S3 by a machine's
+    role an hour at most, since they end with it."""
+    queries_dir: Path | None = None
+    """Queries that ExportSpreadsheet may name, NAME.sql each, over those that are shipped."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """debug, info, warning or error."""
     log_format: Literal["auto", "pretty", "json"] = "auto"
@@ -105,7 +147,7 @@ class Settings(BaseModel):
     tls_client_key_file: Path | None = None
     """The key to it."""
 
-    @field_validator(*_TLS_FILES, "webhook_key_file", mode="before")
+    @field_validator(*_FILES, mode="before")
     @classmethod
     def _unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -145,7 +187,10 @@ class Settings(BaseModel):
                 raise ValueError("expected NAME=URL, e.g. default=https://example.com/hooks")
             if names.count(name) > 1:
                 raise ValueError(f'names "{name}" twice')
-            _check_webhook(name, url)
+            try:
+                check_outside_url(url)
+            except ValueError as error:
+                raise ValueError(f'"{name}": {error}') from None
         return value
 
     @field_validator("redis_url")
@@ -156,18 +201,47 @@ class Settings(BaseModel):
     @field_validator("smtp_url")
     @classmethod
     def _smtp(cls, value: str) -> str:
-        return _check_url(value, _SMTP_SCHEMES)
+        return check_url(value, _SMTP_SCHEMES)
 
-    @field_validator("link_base")
+    @field_validator("link_base", "downloads_base", "unsubscribe_url")
     @classmethod
-    def _link(cls, value: str) -> str:
-        return _check_url(value.rstrip("/"), {"http", "https"})
+    def _link(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.field_name != "link_base":
+            return value
+        return check_url(value.rstrip("/"), {"http", "https"})
 
-    @field_validator("listen", "address")
+    @field_validator("smtp_rate")
     @classmethod
-    def _host_port(cls, value: str) -> str:
+    def _rate(cls, value: float) -> float:
+        if 0 < value < SLOWEST_RATE:
+            raise ValueError(f"expected 0 for no limit, or at least {SLOWEST_RATE:g}")
+        return value
+
+    @field_validator("unsubscribe_url")
+    @classmethod
+    def _put_before(cls, value: str) -> str:
+        return check_base_url(value) if value else value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _storage(cls, value: str) -> str:
+        return check_storage_url(value)
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _s3(cls, value: str) -> str:
+        return check_outside_url(value.rstrip("/")) if value else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        return check_database_url(value)
+
+    @field_validator("listen", "address", "downloads_listen")
+    @classmethod
+    def _host_port(cls, value: str, info: ValidationInfo) -> str:
         host, colon, port = value.rpartition(":")
-        if value.startswith("unix:"):
+        if value.startswith("unix:") and info.field_name != "downloads_listen":
             return value
         if not (host and colon and port.isdigit() and int(port) < 65536):
             raise ValueError("expected HOST:PORT, e.g. 127.0.0.1:50051")
@@ -214,36 +288,3 @@ def _plainly(message: str) -> str:
 def _near(name: str, known: set[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def _check_url(value: str, schemes: set[str]) -> str:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    if parts.scheme not in schemes:
-        raise ValueError(f"expected a URL with {', '.join(f'{s}://' for s in sorted(schemes))}")
-    if not parts.hostname:
-        raise ValueError("names no host")
-    return value
-
-
-def _check_webhook(name: str, url: str) -> None:
-    """Neither secrets in it, nor bodies over a wire that others read."""
-    try:
-        _check_url(url, {"http", "https"})
-    except ValueError as error:
-        raise ValueError(f'"{name}": {error}') from None
-    parts = urlsplit(url)
-    if parts.username is not None or parts.fragment:
-        raise ValueError(f'"{name}": expected a URL without user and fragment')
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-        raise ValueError(f'"{name}": expected https://, but for this machine')
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

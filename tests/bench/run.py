@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
 from bench import (
+    acknowledged,
     batchwatch,
     depth,
     drain,
@@ -22,12 +23,15 @@ from bench import (
     idle,
     latency,
     listing,
+    mail,
+    pdf,
     progress,
     recovery,
     report,
     submit,
     watchers,
     workflows,
+    xlsx,
 )
 from bench.machine import this_machine
 from bench.report import Section
@@ -109,6 +113,22 @@ def _workflows(*, quick: bool) -> Iterator[Section]:
     yield workflows.measure_cancel(rounds=1 if quick else 5)
 
 
+def _mail(*, quick: bool) -> Iterator[Section]:
+    for mode in MODES:
+        yield mail.measure(mode, recipients=1_000, rounds=1 if quick else 7)
+    yield acknowledged.measure(submits=100 if quick else 500)
+
+
+def _pdf(*, quick: bool) -> Iterator[Section]:
+    yield pdf.measure_large(rounds=3 if quick else 15)
+    yield pdf.measure_small(documents=100 if quick else 1_000, rounds=2 if quick else 10)
+
+
+def _xlsx(*, quick: bool) -> Iterator[Section]:
+    yield xlsx.measure(rows=100_000, rounds=1 if quick else 5)
+    yield xlsx.measure_long(rows=1_200_000, submits=200)
+
+
 PARTS = {
     "drain": _drain,
     "submit": _submit,
@@ -122,6 +142,9 @@ PARTS = {
     "batchwatch": _batchwatch,
     "progress": _progress,
     "workflows": _workflows,
+    "mail": _mail,
+    "pdf": _pdf,
+    "xlsx": _xlsx,
 }
 
 

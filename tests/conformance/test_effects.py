@@ -105,6 +105,29 @@ def test_a_check_answers_for_the_hold_and_writes_nothing(kernel: Kernel, held: C
     assert not kernel.redis.exists(keys.effects("j1"))
 
 
+def test_a_look_tells_what_happened_and_writes_nothing(kernel: Kernel, held: Claim) -> None:
+    """Of many keys at once: values of what is done, nothing of what is begun, in doubt or new."""
+    for key, value in (("a", '"é"'), ("b", "null"), ("d", "")):
+        kernel.effect(held, "begin", key)
+        kernel.effect(held, "done" if value else "doubt", key, value)
+    kernel.effect(held, "begin", "c")
+    before = kernel.snapshot()
+
+    found = kernel.store.run(calls.look_at_effects("j1", held.token, ["a", "b", "c", "d", "e"]))
+
+    assert found == ['"é"', "null", "", "", ""]
+    assert kernel.snapshot() == before
+    assert kernel.store.run(calls.look_at_effects("j1", held.token, ["x"] * 200)) == [""] * 200
+    with pytest.raises(ValueError, match="at most 200"):
+        calls.look_at_effects("j1", held.token, ["x"] * 201)
+
+
+def test_who_lost_the_job_may_not_look(kernel: Kernel, held: Claim) -> None:
+    """Nor for a job that is gone."""
+    assert kernel.store.run(calls.look_at_effects("j1", "stale", ["a"])) is None
+    assert kernel.store.run(calls.look_at_effects("nobody", "", ["a"])) is None
+
+
 def test_a_removed_job_has_no_ledger(kernel: Kernel) -> None:
     """Nothing comes into being for it."""
     assert kernel.store.run(calls.effect("nobody", "", "begin", "k")) == ("lost", "")

@@ -32,7 +32,7 @@ _PATTERNS = (
 )
 # Redis has no empty keys: these are gone when nothing waits, runs or is queued.
 _TRANSIENT = re.compile(
-    rf"rq:(?:queue|wip|scheduled):{_QUEUE}|portaria:(?:due|depth|expiry)|portaria:(?:parked|kids|todo):.+"
+    rf"rq:(?:queue|wip|scheduled):{_QUEUE}|portaria:(?:due|depth|expiry|rate:.+)|portaria:(?:parked|kids|todo):.+"
 )
 _INDEX = "portaria:index:default"
 

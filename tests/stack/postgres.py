@@ -91,6 +91,10 @@ class PostgresServer:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         return f"postgresql+psycopg://postgres@/{name}?host={quote(str(self._sockets), safe='')}"
 
+    def create_database_setting(self) -> str:
+        """The same, as PORTARIA_DATABASE_URL takes it."""
+        return self.create_database().replace("+psycopg", "", 1)
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,18 @@ class Stack:
         self.processes = Processes(folder / "processes", self.env)
         self.processes.folder.mkdir()
         self._doors: list[Process] = []
+        self._lent = False
+
+    def borrow_door(self, other: Stack) -> None:
+        """Lets `client` call the door of another stack over the same Redis.
+
+        It outlives the test: one that does something to its door starts one of its own, which is
+        then where `client` calls.
+        """
+        self.data_dir.mkdir()
+        shutil.copy(other.data_dir / "signing.key", self.data_dir)
+        self._move_to(other.address)
+        self._lent = True
 
     @cached_property
     def redis(self) -> Redis:
@@ -60,7 +73,7 @@ class Stack:
         """A client of the door, which is started where there is none yet."""
         from portaria.client import Client
 
-        if not self._doors:
+        if not self._doors and not self._lent:
             self.door()
         return Client(self.address)
 
@@ -69,6 +82,10 @@ class Stack:
 
         `env` adds settings. A further door listens elsewhere: see `address_of`.
         """
+        if self._lent:
+            assert "client" not in self.__dict__, "start the door first, then call it"
+            self._lent = False
+            self._move_to(f"127.0.0.1:{free_port()}")
         listen = self.address if not self._doors else f"127.0.0.1:{free_port()}"
         env = {"PORTARIA_LISTEN": listen, "PORTARIA_ADDRESS": listen, **env}
         process = self.processes.portaria("door", "serve", **env)
@@ -127,6 +144,11 @@ class Stack:
             if name in self.__dict__:
                 self.__dict__[name].close()
         self.processes.stop()
+
+    def _move_to(self, address: str) -> None:
+        self.address = address
+        for env in (self.env, self.processes.env):
+            env.update(PORTARIA_LISTEN=address, PORTARIA_ADDRESS=address)
 
     def _registered(self, process: Process) -> Process:
         def known() -> bool:

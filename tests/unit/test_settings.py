@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from portaria.core.errors import ConfigurationError
+from portaria.jobs import throttle
 from portaria.settings import Settings, load_settings
 
 SECRET = "s3cret-w0rd"
@@ -56,6 +57,33 @@ def test_what_is_set_is_used() -> None:
     assert settings.link_base == "https://example.com"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STORAGE_URL", "file:///var/lib/portaria/a%20b"),
+        ("STORAGE_URL", "s3://our-bucket.eu"),
+        ("STORAGE_URL", "s3://our-bucket/of/portaria"),
+        ("S3_ENDPOINT", "http://127.0.0.1:9000"),
+        ("S3_ENDPOINT", "https://s3.example"),
+        ("DATABASE_URL", "sqlite:///portaria.db"),
+        ("DATABASE_URL", "sqlite:////var/lib/portaria/portaria.db"),
+        ("DATABASE_URL", "postgresql://ana:x@db.example:5432/portaria?sslmode=verify-full"),
+        ("DATABASE_URL", "postgresql://ana@/portaria?host=/run/postgresql"),
+        ("DOWNLOADS_LISTEN", "[::1]:0"),
+        ("DOWNLOADS_BASE", "https://example.com/downloads"),
+    ],
+)
+def test_where_things_are_kept_is_said_as_a_url(name: str, value: str) -> None:
+    """With a slash at its end or without."""
+    field = name.lower()
+
+    settings = load_settings({f"PORTARIA_{name}": value})
+
+    assert getattr(settings, field) == value
+    if name in ("STORAGE_URL", "S3_ENDPOINT", "DOWNLOADS_BASE"):
+        assert getattr(load_settings({f"PORTARIA_{name}": f"{value}/"}), field) == value
+
+
 def test_no_list_of_schedules_is_not_the_usual_ones() -> None:
     """Empty is none, unset is those of the packages."""
     assert load_settings({"PORTARIA_SCHEDULES": ""}).schedules == ()
@@ -75,6 +103,21 @@ def test_an_empty_tls_file_is_none() -> None:
     settings = load_settings({f"PORTARIA_TLS_{name}_FILE": "" for name in names})
 
     assert settings == Settings()
+
+
+def test_an_empty_url_is_none() -> None:
+    """As compose files write what is not set."""
+    names = ("STORAGE_URL", "S3_ENDPOINT", "DATABASE_URL", "DOWNLOADS_BASE", "UNSUBSCRIBE_URL")
+
+    assert load_settings({f"PORTARIA_{name}": "" for name in names}) == Settings()
+
+
+def test_every_rate_that_may_be_set_can_be_kept() -> None:
+    """What the settings take, `ctx.throttle` takes, too."""
+    rates = [load_settings({"PORTARIA_SMTP_RATE": text}).smtp_rate for text in ("0.001", "100000")]
+
+    assert rates == [throttle.SLOWEST, 100_000]
+    assert rates[1] <= throttle.FASTEST
 
 
 def test_variables_of_others_are_left_alone() -> None:
@@ -137,6 +180,52 @@ def test_all_faults_are_said_together() -> None:
         ("MAX_JOBS_PER_CHILD", "1.5", "must be a valid integer"),
         ("REFLECTION", "perhaps", "must be a valid boolean"),
         ("MAIL_FROM", "", "at least 3 characters"),
+        ("STORAGE_URL", "/var/lib/objects", "expected file:///DIRECTORY or s3://BUCKET/PREFIX"),
+        ("STORAGE_URL", "file://host/objects", "expected file:///DIRECTORY"),
+        ("STORAGE_URL", "file:///", "expected file:///DIRECTORY"),
+        ("STORAGE_URL", "file:///a/../b", "expected file:///DIRECTORY"),
+        ("STORAGE_URL", "file:///a?b", "expected file:///DIRECTORY"),
+        ("STORAGE_URL", "s3://", "expected file:///DIRECTORY or s3://BUCKET/PREFIX"),
+        ("STORAGE_URL", "s3://Bucket", "expected file:///DIRECTORY or s3://BUCKET/PREFIX"),
+        ("STORAGE_URL", "s3://a", "expected file:///DIRECTORY or s3://BUCKET/PREFIX"),
+        ("STORAGE_URL", "s3://bucket/../x", "expected file:///DIRECTORY or s3://BUCKET/PREFIX"),
+        ("STORAGE_URL", "s3://bucket/a b", "a prefix has letters, digits and . _ -"),
+        ("STORAGE_URL", "s3://bucket//a", "a prefix has letters, digits and . _ -"),
+        ("STORAGE_URL", "https://bucket.example", "expected file:///DIRECTORY"),
+        ("S3_ENDPOINT", "s3.example:9000", "expected a URL with http://, https://"),
+        ("S3_ENDPOINT", "http://s3.example", "expected https://, but for this machine"),
+        ("DATABASE_URL", "portaria.db", "expected postgresql://USER:PASSWORD@HOST/NAME"),
+        ("DATABASE_URL", "mysql://h/x", "or sqlite:///FILE"),
+        ("DATABASE_URL", "postgres://h/x", "expected postgresql://"),
+        ("DATABASE_URL", "postgresql://h", "expected postgresql://USER:PASSWORD@HOST/NAME"),
+        ("DATABASE_URL", "postgresql:///x", "names no host"),
+        ("DATABASE_URL", "postgresql://h:port/x", "is not a URL"),
+        ("DATABASE_URL", "sqlite://", "or sqlite:///FILE"),
+        ("DATABASE_URL", "sqlite:///", "or sqlite:///FILE"),
+        ("DATABASE_URL", "sqlite:///:memory:", "or sqlite:///FILE"),
+        ("DATABASE_URL", "sqlite:///data/", "or sqlite:///FILE"),
+        ("DATABASE_URL", "sqlite:///a.db?mode=memory", "or sqlite:///FILE"),
+        ("DATABASE_URL", "sqlite://host/a.db", "or sqlite:///FILE"),
+        ("DOWNLOADS_LISTEN", "50080", "expected HOST:PORT"),
+        ("DOWNLOADS_LISTEN", "unix:/run/x", "expected HOST:PORT"),
+        ("DOWNLOADS_BASE", "example.com", "expected a URL with http://, https://"),
+        ("DOWNLOADS_BASE", "javascript:alert(1)", "expected a URL with http://, https://"),
+        ("LINK_SECONDS", "59", "greater than or equal to 60"),
+        ("LINK_SECONDS", "604801", "less than or equal to 604800"),
+        ("UNSUBSCRIBE_URL", "mailto:a@b.c", "expected a URL with http://, https://"),
+        ("UNSUBSCRIBE_URL", "https://exemplo.pt/saída", "expected a URL in ASCII, without query"),
+        ("UNSUBSCRIBE_URL", "https://bücher.example/u", "expected a URL in ASCII"),
+        ("UNSUBSCRIBE_URL", "https://a.example/u?list=1", "without query and fragment"),
+        ("UNSUBSCRIBE_URL", "https://a.example/u?", "without query and fragment"),
+        ("UNSUBSCRIBE_URL", "https://a.example/#u", "without query and fragment"),
+        ("UNSUBSCRIBE_URL", "https://a.example/\nBcc: b@c.example", "expected a URL in ASCII"),
+        ("UNSUBSCRIBE_URL", "https://a.example/>, <mailto:b@c.example", "expected a URL in ASCII"),
+        ("SMTP_RATE", "0.0009", "expected 0 for no limit, or at least 0.001"),
+        ("SMTP_RATE", "-1", "greater than or equal to 0"),
+        ("SMTP_RATE", "nan", "less than or equal to 100000"),
+        ("DKIM_SELECTOR", "", "must match pattern"),
+        ("DKIM_SELECTOR", "a b", "must match pattern"),
+        ("DKIM_SELECTOR", "-a", "must match pattern"),
     ],
 )
 def test_each_fault_says_what_was_expected(name: str, value: str, words: str) -> None:
@@ -147,7 +236,10 @@ def test_each_fault_says_what_was_expected(name: str, value: str, words: str) ->
     assert words in line
 
 
-@pytest.mark.parametrize("name", ["REDIS_URL", "SMTP_URL"])
+@pytest.mark.parametrize(
+    "name",
+    ["REDIS_URL", "SMTP_URL", "STORAGE_URL", "S3_ENDPOINT", "DATABASE_URL", "DOWNLOADS_BASE"],
+)
 @pytest.mark.parametrize(
     "url",
     [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from protovalidate import CompilationError, EvaluationError, Validator
@@ -40,6 +42,37 @@ _REASONS = {
 _RANGES = ("lt", "lte", "gt", "gte", "gt_lt", "gte_lt", "gt_lte", "gte_lte", "lt_now", "gt_now",
            "within", "const", "in")  # fmt: skip
 
+_WORDS = {
+    "required": "is required",
+    "string.email": "is not one e-mail address",
+    "string.uuid": "is not a UUID",
+    "enum.defined_only": "is not a value of its enum",
+    "repeated.unique": "has duplicates",
+    "repeated.min_items": "has fewer than {} items",
+    "repeated.max_items": "has more than {} items",
+    "map.min_pairs": "has fewer than {} entries",
+    "map.max_pairs": "has more than {} entries",
+}
+# Of the rules that ask for one at least.
+_EMPTY = {
+    "string.min_len": "is required",
+    "repeated.min_items": "is empty",
+    "map.min_pairs": "is empty",
+}
+# What stands behind the patterns that recur in contracts. For one of its own, a contract has a CEL
+# rule with a message instead.
+_PATTERNS = {
+    "^[!-~]*$": "must be ASCII without blanks",
+    "^[0-9a-f]{32}$": "is no id: expected 32 hex digits",
+    "^([0-9a-f]{32})?$": "is no id: expected 32 hex digits",
+    "^[a-z][a-z0-9_]{0,62}$": "is no identifier, e.g. user_name: at most 63 of a-z, 0-9 and _",
+    "^[a-z][a-z0-9_.-]{0,62}$": "is no name, e.g. shop-7: at most 63 of a-z, 0-9, _, . and -",
+    "^[A-Z][A-Z0-9_]{0,62}$": "is no name, e.g. NOT_FOUND: at most 63 of A-Z, 0-9 and _",
+    "^[A-Z]{3}$": "is not three capital letters",
+    r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$": "is no date, e.g. 2026-11-30",
+}
+
+_A_KEY = re.compile(r'\["(.*)"\] ', re.DOTALL)
 _A_QUEUE_S_END = f":({'|'.join(PRIORITIES)})$"
 
 
@@ -72,7 +105,10 @@ class Rules:
         if not (found or impossible):
             return []
         said = {each.field for each in impossible}
-        return [*impossible, *(each for each in map(_violation, found) if each.field not in said)]
+        kind = cast("Descriptor", message.DESCRIPTOR)
+        more = (_violation(each, kind) for each in found)
+        # Two rules of a field may say the same.
+        return list(dict.fromkeys([*impossible, *(v for v in more if v.field not in said)]))
 
     def require(self, message: Message, more: Iterable[Violation] = ()) -> None:
         """Raises InvalidRequest where a message breaks a rule, or where there is `more` wrong."""
@@ -80,18 +116,59 @@ class Rules:
             raise InvalidRequest(wrong)
 
 
-def _violation(found: Any) -> Violation:
+def _violation(found: Any, kind: Descriptor) -> Violation:
     proto = found.proto
     is_missing = proto.rule_id == "string.min_len" and found.rule_value == 1
-    description = _describe(proto.rule_id, proto.message, found.rule_value)
+    elements = proto.field.elements if proto.field is not None else ()
+    field, text = _path(elements), proto.message
+    # A rule of a message as a whole has no place among the rules of a field.
+    if proto.rule is None and (meant := _meant(_kind_at(kind, elements), proto.rule_id)):
+        field = f"{field}.{meant}" if field else meant
+        if key := _A_KEY.match(text):
+            field, text = f"{field}[{shown_key(key[1])}]", text[key.end() :]
+    description = _describe(proto.rule_id, text, found.rule_value)
     if proto.for_key:
         description = f"its key {description}"
     return Violation(
-        # A rule of the message as a whole has no field.
-        field=_path(proto.field.elements) if proto.field is not None else "",
+        field=field,
         reason="REQUIRED" if is_missing else reason_of_rule(proto.rule_id),
         description=description[:_LONGEST_TEXT],
     )
+
+
+def _meant(kind: Descriptor | None, rule_id: str) -> str:
+    """The field that a message's own rule is about, where its id begins with the path of one.
+
+    "user_id.required" is about user_id, "variables.name.required" about the key "name" of a map; a
+    rule of a map may answer `["key"] is …` to say which it found. Empty for other rules.
+    """
+    *names, _ = rule_id.split(".")
+    words: list[str] = []
+    key_comes = False
+    for name in names:
+        if key_comes:
+            words[-1] += f"[{shown_key(name)}]"
+            kind, key_comes = None, False
+            continue
+        field = kind.fields_by_name.get(name) if kind is not None else None
+        if field is None:
+            return ""
+        words.append(name)
+        kind = field.message_type
+        key_comes = kind is not None and kind.GetOptions().map_entry
+    return ".".join(words)
+
+
+def _kind_at(kind: Descriptor, elements: Any) -> Descriptor | None:
+    """What lies at a path; None where that is no message."""
+    found: Descriptor | None = kind
+    for element in elements:
+        if found is None or element.field_name not in found.fields_by_name:
+            return None
+        found = found.fields_by_name[element.field_name].message_type
+        if found is not None and found.GetOptions().map_entry:
+            found = found.fields_by_name["value"].message_type
+    return found
 
 
 def reason_of_rule(rule_id: str) -> str:
@@ -107,24 +184,18 @@ def reason_of_rule(rule_id: str) -> str:
 
 
 def _describe(rule_id: str, message: str, value: object) -> str:
+    if value == 1 and rule_id in _EMPTY:
+        return _EMPTY[rule_id]
+    if rule_id in _WORDS:
+        return _WORDS[rule_id].format(value)
     match rule_id:
-        case "required":
-            return "is required"
-        case "string.email":
-            return "is not one e-mail address"
         case "string.in":
             allowed = [str(each) for each in _items(value) if each != ""]
             return f"is not one of {', '.join(allowed)}"
-        case "string.uuid":
-            return "is not a UUID"
-        case "string.min_len" if value == 1:
-            return "is required"
         case "string.pattern" if str(value).endswith(_A_QUEUE_S_END):
             return "is no queue: expected DOMAIN:PRIORITY, e.g. mail:high"
         case "string.pattern":
-            return f"does not match {value}"
-        case "enum.defined_only":
-            return "is not a value of its enum"
+            return _PATTERNS.get(str(value), f"does not match {value}")
     if rule_id.startswith("duration.") and isinstance(value, Duration):
         return message.replace(" greater than or equal to", " at least").replace(
             " less than or equal to", " at most"

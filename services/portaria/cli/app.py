@@ -41,6 +41,12 @@ COMMANDS = {
         extra="cli",
         section="Call",
     ),
+    "documents": Entry(
+        target="portaria.cli.documents:documents",
+        help="Files that jobs make and read: put, list, fetch, link…",
+        extra="storage",
+        section="Call",
+    ),
     "top": Entry(
         target="portaria.cli.top:top",
         help="Queues and workers, live.",
@@ -83,6 +89,12 @@ COMMANDS = {
         extra="cli",
         section="Operate",
     ),
+    "db": Entry(
+        target="portaria.cli.database:db",
+        help="The schema of the SQL database: upgrade, current, check.",
+        extra="storage",
+        section="Operate",
+    ),
     "scheduler": Entry(
         target="portaria.scheduler.cli:scheduler",
         help="Fire the ticks of schedules, each exactly once.",
@@ -97,7 +109,7 @@ COMMANDS = {
     ),
     "demo": Entry(
         target="portaria.up.cli:demo",
-        help="Send real mails through the whole system, watched live.",
+        help="Send mails and documents through the whole system, watched live.",
         extra="up",
         section="Run",
     ),
@@ -112,6 +124,19 @@ COMMANDS = {
         help="Run the jobs of some pools.",
         extra="worker",
         section="Run",
+    ),
+    "downloads": Entry(
+        target="portaria.storage.cli:downloads",
+        help="Serve the links to documents of a local storage.",
+        extra="storage",
+        section="Run",
+    ),
+    # By its name alone: no module of the platform imports one of a domain.
+    "mail": Entry(
+        target="portaria_workers.mail.cli:mail",
+        help="Look at the mails: write one to files as its reader will see it.",
+        extra="mail",
+        section="Develop",
     ),
     "completion": Entry(
         target="portaria.cli.completion:completion",

@@ -13,6 +13,7 @@ import grpc
 
 from portaria.client.channel import ProcessGuard, options_of, target_of
 from portaria.client.paging import AnyPage, AnyPageRequest
+from portaria.client.requests import a_length
 from portaria.client.retries import Outage, UnaryAttempts
 from portaria.client.statuses import FailedCall, error_of
 from portaria.client.tls import channel_credentials
@@ -41,8 +42,8 @@ class Calls:
         self._pem = pem
         self._target = target_of(address)
         self._options = options_of(self._target, tls=pem is not None)
-        self._timeout = timeout
-        self._patience = patience
+        self._timeout = a_length(timeout)
+        self._patience = a_length(patience)
         self._clock = SystemClock()
         self._rng = Random()
         self._lock = threading.Lock()

@@ -14,7 +14,7 @@ carry, TypeError for what is no message; the door says what else is wrong, all a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -38,7 +38,7 @@ def step(
     *,
     node: str = "",
     on_failure: PolicyName | None = None,
-    bind: Mapping[str, str] | None = None,
+    bind: Mapping[str, str | Sequence[str]] | None = None,
     options: SubmitOptions | None = None,
     priority: PriorityName | None = None,
     delay: timedelta | None = None,
@@ -48,7 +48,8 @@ def step(
     """One job of a workflow, with the options that `Client.submit` takes.
 
     `node` is its name there; by default it is called by its place. `bind` fills fields of the
-    payload from results of jobs before it: {"attachment.key": "store.document.key"}. Hooks of
+    payload from results of jobs before it: {"attachment.key": "store.document.key"}; a list may
+    be filled from several: {"document_ids": ["pdf.document_id", "table.document_id"]}. Hooks of
     this job alone go into `options`.
     """
     if isinstance(message, Step):
@@ -61,7 +62,11 @@ def step(
         labels=labels,
         path="job.options",
     )
-    bindings = [_binding(field, source) for field, source in (bind or {}).items()]
+    bindings = [
+        _binding(field, source)
+        for field, sources in (bind or {}).items()
+        for source in ([sources] if isinstance(sources, str) else sources)
+    ]
     made = Step(job=spec_of(message, merged), bindings=bindings)
     return _named(made, node, on_failure)
 

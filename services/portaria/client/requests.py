@@ -109,10 +109,18 @@ def get_request(job_id: str, *, full: bool) -> GetJobRequest:
     return GetJobRequest(job_id=job_id, view=JOB_VIEW_FULL if full else JOB_VIEW_BASIC)
 
 
+def a_length(value: object) -> timedelta:
+    """The value itself. Raises TypeError for a number, which would leave open of what."""
+    if not isinstance(value, timedelta):
+        kind = type(value).__name__
+        raise TypeError(f"a time is a timedelta, e.g. timedelta(seconds=15), and no {kind}")
+    return value
+
+
 def duration(value: timedelta) -> Duration:
-    """The message of a timedelta."""
+    """The message of a timedelta. Raises TypeError for anything else."""
     message = Duration()
-    message.FromTimedelta(value)
+    message.FromTimedelta(a_length(value))
     return message
 
 

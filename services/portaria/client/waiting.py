@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from portaria.client.requests import duration
+from portaria.client.requests import a_length, duration
 from portaria.client.retries import Outage
 from portaria.client.states import state_name
 from portaria.core.clock import Clock
@@ -21,7 +21,8 @@ class Deadline:
     def __init__(self, timeout: timedelta | None, clock: Clock) -> None:
         self._clock = clock
         self._timeout = timeout
-        self._end = None if timeout is None else clock.monotonic() + timeout.total_seconds()
+        seconds = None if timeout is None else a_length(timeout).total_seconds()
+        self._end = None if seconds is None else clock.monotonic() + seconds
 
     def left(self) -> timedelta | None:
         """What is left, never negative."""

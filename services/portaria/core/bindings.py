@@ -1,14 +1,14 @@
 """Bindings: fields of a job's payload that are filled from the result of a job before it.
 
 Paths name fields as their .proto file does, with dots: "document.key". They lead through single
-messages only, never through lists or maps.
+messages only, never through lists or maps; a list may be at their end.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -43,7 +43,8 @@ def binding_faults(
     """All that is wrong with a binding; the fields of violations are those of a Binding.
 
     Both ends must be of one type: the same scalar, the same enum or message by its full name, and
-    lists or maps of the same. An empty `from_field` is the whole result.
+    lists or maps of the same. A list also takes single values of its kind: they are added to it. An
+    empty `from_field` is the whole result.
     """
     wrong: list[Violation] = []
     source = target = ""
@@ -55,9 +56,19 @@ def binding_faults(
         target = _kind(_field(payload, to_field, "to_field"))
     except _Wrong as error:
         wrong.append(error.violation)
-    if not wrong and source != target:
+    if not wrong and target not in (source, _list_of(source)):
         wrong.append(Violation("to_field", "TYPE", f"is {target}, but is filled with {source}"))
     return wrong
+
+
+def is_added(
+    result: Descriptor | None, from_field: str, payload: Descriptor, to_field: str
+) -> bool:
+    """Whether a binding adds a value to a list, so that others may fill the same list."""
+    try:
+        return _kind(_field(payload, to_field, "to_field")) == _list_of(_source(result, from_field))
+    except _Wrong:
+        return False
 
 
 def has_field(kind: Descriptor, path: str) -> bool:
@@ -68,15 +79,17 @@ def has_field(kind: Descriptor, path: str) -> bool:
         return False
 
 
-def overlaps(to_fields: Sequence[str]) -> list[tuple[int, int]]:
+def overlaps(to_fields: Sequence[str], added: Collection[int] = ()) -> list[tuple[int, int]]:
     """Numbers of those that fill what an earlier one fills, or a part of it, or what holds it; each
-    with the number of the first such."""
+    with the number of the first such. Those that are `added` to one list do not overlap."""
     found: list[tuple[int, int]] = []
     whole: dict[str, int] = {}
     parts: dict[str, int] = {}
     for number, path in enumerate(to_fields):
         *above, _ = _prefixes(path)
-        earlier = [whole[each] for each in (*above, path) if each in whole]
+        earlier = [whole[each] for each in above if each in whole]
+        if path in whole and not (number in added and whole[path] in added):
+            earlier.append(whole[path])
         if path in parts:
             earlier.append(parts[path])
         if earlier:
@@ -100,7 +113,8 @@ def is_filled(payload: Descriptor, path: str, to_fields: Collection[str]) -> boo
 
 
 def fill(source: Message, from_field: str, target: Message, to_field: str) -> bool:
-    """Copies a field. What the source does not have leaves the target as it is: answers False.
+    """Copies a field, or adds it to a list. What the source does not have leaves the target as it
+    is: answers False.
 
     Raises InvalidRequest where the two do not fit: they may be of another release than the door's.
     """
@@ -122,7 +136,11 @@ def fill(source: Message, from_field: str, target: Message, to_field: str) -> bo
     holder = target
     for name in above:
         holder = getattr(holder, name)
-    _copy(value, holder, _descriptor(holder).fields_by_name[last])
+    field = _descriptor(holder).fields_by_name[last]
+    if is_added(_descriptor(source), from_field, _descriptor(target), to_field):
+        _extend(getattr(holder, last), [value], field)
+    else:
+        _copy(value, holder, field)
     return True
 
 
@@ -137,15 +155,20 @@ def _copy(value: Any, holder: Any, field: FieldDescriptor) -> None:
                 place[key] = value[key]
             else:
                 place[key].ParseFromString(value[key].SerializeToString())
-    elif field.is_repeated and field.message_type is None:
-        place.extend(value)
     elif field.is_repeated:
-        for each in value:
-            place.add().ParseFromString(each.SerializeToString())
+        _extend(place, value, field)
     elif field.message_type is None:
         setattr(holder, field.name, value)
     else:
         place.ParseFromString(value.SerializeToString())
+
+
+def _extend(place: Any, values: Iterable[Any], field: FieldDescriptor) -> None:
+    if field.message_type is None:
+        place.extend(values)
+        return
+    for each in values:
+        place.add().ParseFromString(each.SerializeToString())
 
 
 class _Wrong(Exception):
@@ -210,7 +233,11 @@ def _kind(field: FieldDescriptor) -> str:
         key = field.message_type.fields_by_name["key"]
         return f"map<{_kind(key)}, {_kind(value)}>"
     word = named.full_name if named is not None else _TYPES[field.type]
-    return f"repeated {word}" if field.is_repeated else word
+    return _list_of(word) if field.is_repeated else word
+
+
+def _list_of(kind: str) -> str:
+    return f"repeated {kind}"
 
 
 def _map_value(field: FieldDescriptor) -> FieldDescriptor | None:

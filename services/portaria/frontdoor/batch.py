@@ -22,12 +22,12 @@ from portaria.core.errors import (
     Violation,
 )
 from portaria.core.ids import member_id, new_workflow_id
-from portaria.frontdoor.batch_writing import Writing, member
+from portaria.frontdoor.batch_writing import Members, Writing
 from portaria.frontdoor.prompt import PromptStore
 from portaria.frontdoor.status import status_of
 from portaria.intake.admission import ANONYMOUS, Admission, Prepared
 from portaria.internal.v1.envelope_pb2 import WorkflowHead
-from portaria.store.batch import Batch, Held, Kind, Member, Slice, kind_of, rest_of, unique_of
+from portaria.store.batch import Batch, Held, Slice
 from portaria.store.calls import Argument
 from portaria.v1.job_pb2 import SubmitOptions
 from portaria.v1.jobs_service_pb2 import (
@@ -132,29 +132,16 @@ class _Slices:
     labels: Mapping[str, str]
 
     def __call__(self, batch: Batch, start: int, stop: int) -> Slice:
-        kinds: dict[Kind, int] = {}
-        plain: dict[str, int] = {}
-        members: list[Member] = []
+        found = Members(self.admission, batch)
         for number in range(start, stop):
             spec = self.specs[number]
-            if isinstance(spec, list):
-                continue
-            job_id = member_id(batch.batch_id, number)
-            envelope = self.admission.envelope(spec, job_id)
-            name = spec.job_type.name
-            if spec.is_plain and name in plain and not spec.hooks:
-                members.append((number, plain[name], envelope, "", "", b""))
-                continue
-            job = member(self.admission, batch, spec, job_id)
-            kind = kinds.setdefault(kind_of(job), len(kinds) + 1)
-            if spec.is_plain:
-                plain[name] = kind
-            members.append((number, kind, envelope, unique_of(job), *rest_of(job)))
+            if isinstance(spec, Prepared):
+                found.add(number, spec)
         fields: dict[str, Argument] = {}
         if start == 0 and self.labels:
             head = WorkflowHead(labels=self.labels, created_by=ANONYMOUS)
             fields["head"] = self.plans.seal(head, batch.batch_id)
-        return Slice(start, stop, list(kinds), members, fields)
+        return found.slice(start, stop, fields)
 
 
 def _results(specs: Sequence[Spec], writing: Writing) -> list[BatchSubmitResult]:

@@ -6,13 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from portaria.core.errors import AlreadyExists, RequestIdReused, StoreUnavailable
-from portaria.core.ids import new_workflow_id
+from portaria.core.ids import member_id, new_workflow_id
 from portaria.frontdoor.prompt import PromptStore
 from portaria.intake.admission import Admission, Prepared
 from portaria.intake.terms import terms
+from portaria.internal.v1.envelope_pb2 import Place
 from portaria.store import Submission
-from portaria.store.batch import Batch, Held, Slice, Stage, write_slice
-from portaria.store.calls import MOST_AT_ONCE
+from portaria.store.batch import (
+    Batch,
+    Held,
+    Kind,
+    Member,
+    Slice,
+    Stage,
+    kind_of,
+    rest_of,
+    unique_of,
+    write_slice,
+)
+from portaria.store.calls import MOST_AT_ONCE, Argument
 
 _SPARE_STEPS = 40
 """Calls more than two a slice, where somebody is in the way."""
@@ -66,15 +78,56 @@ class Writing:
         raise StoreUnavailable
 
 
-def member(admission: Admission, batch: Batch, spec: Prepared, job_id: str) -> Submission:
-    """A job of a batch but for its envelope, which is sealed apart."""
-    return Submission(
-        namespace=batch.namespace,
-        request_id="",
-        content_hash="",
-        job_id=job_id,
-        envelope=b"",
-        workflow_id=batch.batch_id,
-        hooks=admission.hooks(spec, job_id),
-        **terms(spec.spec.options, spec.job_type),
-    )
+_NO_PLACE = Place()
+
+
+class Members:
+    """Jobs of a slice as the store takes them: what many have in common stands there once."""
+
+    def __init__(self, admission: Admission, batch: Batch) -> None:
+        self._admission = admission
+        self._batch = batch
+        self._kinds: dict[Kind, int] = {}
+        self._plain: dict[str, int] = {}
+        self._members: list[Member] = []
+
+    def add(
+        self,
+        number: int,
+        spec: Prepared,
+        place: Place = _NO_PLACE,
+        link: bytes = b"",
+        *,
+        is_over: bool = False,
+    ) -> None:
+        """Adds one; what is over already takes no unique key."""
+        job_id, name = member_id(self._batch.batch_id, number), spec.job_type.name
+        envelope = self._admission.envelope(spec, job_id, place=place)
+        is_plain = spec.is_plain and not spec.hooks
+        if is_plain and name in self._plain:
+            # Nothing but its number and envelope tells it from one that was added before.
+            self._members.append((number, self._plain[name], envelope, "", "", link))
+            return
+        job = self._submission(spec, job_id)
+        kind = self._kinds.setdefault(kind_of(job), len(self._kinds) + 1)
+        if is_plain:
+            self._plain[name] = kind
+        unique = "" if is_over else unique_of(job)
+        self._members.append((number, kind, envelope, unique, *rest_of(job, link)))
+
+    def slice(self, start: int, stop: int, fields: dict[str, Argument]) -> Slice:
+        """All of them."""
+        return Slice(start, stop, list(self._kinds), self._members, fields)
+
+    def _submission(self, spec: Prepared, job_id: str) -> Submission:
+        """But for its envelope, which is sealed apart."""
+        return Submission(
+            namespace=self._batch.namespace,
+            request_id="",
+            content_hash="",
+            job_id=job_id,
+            envelope=b"",
+            workflow_id=self._batch.batch_id,
+            hooks=self._admission.hooks(spec, job_id),
+            **terms(spec.spec.options, spec.job_type),
+        )

@@ -11,15 +11,15 @@ from portaria.admission.hooks import Hook
 from portaria.core.clock import milliseconds
 from portaria.core.ids import member_id
 from portaria.core.states import State
-from portaria.frontdoor.batch_writing import member
+from portaria.frontdoor.batch_writing import Members
 from portaria.intake.admission import Admission, Prepared
 from portaria.internal.v1.envelope_pb2 import Inputs, Place, Plan, WorkflowHead
-from portaria.store.batch import Batch, Kind, Member, Slice, kind_of, rest_of, unique_of
+from portaria.store.batch import Batch, Slice
 from portaria.store.calls import HOOK_FIELDS, Argument, packed
 from portaria.v1.job_pb2 import Failure
 from portaria.workflows.binding import Bindings
-from portaria.workflows.plan import Plans
-from portaria.workflows.shape import Shape, ranges
+from portaria.workflows.plan import Plans, inputs_of
+from portaria.workflows.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +59,13 @@ class Slices:
     _inputs: dict[int, list[Inputs]] = field(default_factory=dict)
 
     def __call__(self, batch: Batch, start: int, stop: int) -> Slice:
-        kinds: dict[Kind, int] = {}
-        plain: dict[str, int] = {}
-        members: list[Member] = []
+        found = Members(self.admission, batch)
         for number in range(start, stop):
-            spec = self.accepted.specs[number]
-            job_id = member_id(batch.batch_id, number)
             place = self._place(batch.batch_id, number)
-            envelope = self.admission.envelope(spec, job_id, place=place)
-            name, link = spec.job_type.name, self._link(batch.batch_id, number, job_id)
-            is_plain = spec.is_plain and not spec.hooks
-            if is_plain and name in plain:
-                members.append((number, plain[name], envelope, "", "", link))
-                continue
-            job = member(self.admission, batch, spec, job_id)
-            kind = kinds.setdefault(kind_of(job), len(kinds) + 1)
-            if is_plain:
-                plain[name] = kind
-            unique = "" if number in self.accepted.reused else unique_of(job)
-            members.append((number, kind, envelope, unique, *rest_of(job, link)))
-        return Slice(start, stop, list(kinds), members, dict(self._fields(batch, start, stop)))
+            link = self._link(batch.batch_id, number, member_id(batch.batch_id, number))
+            is_reused = number in self.accepted.reused
+            found.add(number, self.accepted.specs[number], place, link, is_over=is_reused)
+        return found.slice(start, stop, dict(self._fields(batch, start, stop)))
 
     def _place(self, workflow_id: str, number: int) -> Place:
         leaf = self.accepted.shape.leaves[number]
@@ -95,10 +82,7 @@ class Slices:
         if not join:
             return []
         if join not in self._inputs:
-            self._inputs[join] = [
-                Inputs(start=each.start, stop=each.stop, stride=each.stride, on_failure=each.policy)
-                for each in ranges(self.accepted.shape.joins[join].exits)
-            ]
+            self._inputs[join] = inputs_of(self.accepted.shape.joins[join].exits)
         return self._inputs[join]
 
     def _link(self, workflow_id: str, number: int, job_id: str) -> bytes:

@@ -7,7 +7,8 @@ def send_email(mail: SendEmail, ctx: JobContext) -> SendEmailResult: ...
 """
 
 from portaria.jobs.children import Child
-from portaria.jobs.context import Effect, Hold, JobContext, OnUnknown
+from portaria.jobs.context import Hold, JobContext
+from portaria.jobs.effects import Effect, Once, OnUnknown
 from portaria.jobs.errors import (
     HoldLost,
     JobCancelled,
@@ -38,6 +39,7 @@ __all__ = [
     "JobContext",
     "JobError",
     "OnUnknown",
+    "Once",
     "OutcomeUnknown",
     "Parent",
     "PermanentError",

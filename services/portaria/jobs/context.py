@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
-from typing import Generic, Protocol, TypeVar, Unpack, cast
+from typing import Protocol, Unpack, cast
 
 from google.protobuf.message import Message
 
 from portaria.jobs.children import Child, ChildOptions, Named, Names
-from portaria.jobs.errors import JobError, OutcomeUnknown
+from portaria.jobs.effects import (
+    Effect,
+    Once,
+    OnUnknown,
+    Recorded,
+    Value,
+    check_key,
+    encode_value,
+    known,
+    raised,
+)
 from portaria.jobs.inputs import Before, Parent, Result
+from portaria.jobs.series import Series
+from portaria.jobs.throttle import waits
 from portaria.v1.job_pb2 import Failure
 
-Value = TypeVar("Value")
-
-LARGEST_KEY = 256
-LARGEST_VALUE = 4096
 LARGEST_MESSAGE = 512
+_KEYS_AT_ONCE = 200
 
 
 class Log(Protocol):
@@ -32,39 +40,6 @@ class Log(Protocol):
     def info(self, event: str, **fields: object) -> object: ...
     def warning(self, event: str, **fields: object) -> object: ...
     def error(self, event: str, **fields: object) -> object: ...
-
-
-class OnUnknown(StrEnum):
-    """What `once` does where an earlier run died between the effect and its record."""
-
-    REPEAT = "repeat"
-    """Run the function again: right where the receiver honours the key."""
-    SKIP = "skip"
-    """Do not run it; the Effect says `unknown`."""
-    FAIL = "fail"
-    """Raise OutcomeUnknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effect(Generic[Value]):
-    """What `once` knows of an effect."""
-
-    value: Value | None
-    """What the function returned, now or in the run that did it."""
-    done: bool
-    """It happened, once."""
-    repeated: bool = False
-    """It had happened before; the function was not called."""
-    unknown: bool = False
-    """It may have happened; the function was not called again."""
-
-
-class Recorded(StrEnum):
-    """What the ledger held when an effect was about to begin."""
-
-    NEW = "new"
-    DONE = "done"
-    UNKNOWN = "unknown"
 
 
 class Hold(Protocol):
@@ -108,6 +83,18 @@ class Hold(Protocol):
     def begin_effect(self, key: str, *, again: bool) -> tuple[Recorded, str]:
         """Records the intent; with `again`, over an unknown outcome. Answers what was there."""
 
+    def exchange_effects(
+        self, ended: tuple[str, str] | None, key: str, *, again: bool
+    ) -> Callable[[], tuple[Recorded, str]]:
+        """As end_effect with key and value of another, if any, then begin_effect, both at once.
+
+        What it returns waits for the answer; it is called before the next exchange, or not at all
+        any more. An Interruption that it raises is about the begin: the end is on record by then.
+        """
+
+    def recorded_effects(self, keys: Sequence[str]) -> list[str]:
+        """Of each key its value where it is known to have happened, else empty."""
+
     def end_effect(self, key: str, value: str) -> None:
         """Records that it happened, with its value."""
 
@@ -122,6 +109,10 @@ class Hold(Protocol):
 
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel the job. Never raises."""
+
+    def take(self, key: str, per_second: float, burst: float, *, ahead: float) -> float:
+        """Takes the next moment of a rate: seconds to wait for it. Negative where it lies more
+        than `ahead` away: then none was taken, and one may ask again after so long."""
 
     def before(self, node: str | None) -> Before:
         """The jobs right before this one, or those of a node. Raises ValueError for a node that is
@@ -145,6 +136,11 @@ class JobContext:
     def job_id(self) -> str:
         """The job's UUIDv7."""
         return self._hold.job_id
+
+    @property
+    def namespace(self) -> str:
+        """Whose job it is; what belongs to another namespace is not for it."""
+        return self._hold.namespace
 
     @property
     def attempt(self) -> int:
@@ -259,6 +255,23 @@ class JobContext:
         """
         self._hold.check()
 
+    def throttle(self, key: str, *, per_second: float, burst: float = 1) -> None:
+        """Waits for its turn under a rate that all workers share, whatever job they run.
+
+        So many a second under one key, evenly; after a pause up to `burst` at once. Calls that
+        wait are served in their order, more or less. What a run does not use up is lost.
+
+        Raises JobCancelled or HoldLost instead of waiting on, and ValueError for a key that is
+        empty or over 256 characters, a rate outside 0.001 to 1,000,000, or a burst under 1.
+        """
+        for pause in waits(self._hold, key, per_second, burst):
+            time.sleep(pause)
+
+    async def throttle_async(self, key: str, *, per_second: float, burst: float = 1) -> None:
+        """As `throttle`, while other coroutines of the handler go on."""
+        for pause in waits(self._hold, key, per_second, burst):
+            await asyncio.sleep(pause)
+
     def warn(self, text: str) -> None:
         """Ends the job as succeeded with a remark, e.g. "no parts in this stage"."""
         self._hold.warn(text)
@@ -292,13 +305,13 @@ class JobContext:
         """
         mine = object()
         try:
-            known = self._begin(key, on_unknown, mine)
-            if known is not None:
-                return cast("Effect[Value]", known)
+            effect = self._begin(key, on_unknown, mine)
+            if effect is not None:
+                return cast("Effect[Value]", effect)
             try:
                 value = fn()
             except BaseException as error:
-                return self._raised(key, error, on_unknown)
+                return raised(self._hold, key, error, on_unknown)
             return self._done(key, value)
         finally:
             self._leave(key, mine)
@@ -313,30 +326,55 @@ class JobContext:
         """As `once`, for a coroutine function."""
         mine = object()
         try:
-            known = self._begin(key, on_unknown, mine)
-            if known is not None:
-                return cast("Effect[Value]", known)
+            effect = self._begin(key, on_unknown, mine)
+            if effect is not None:
+                return cast("Effect[Value]", effect)
             try:
                 value = await fn()
             except BaseException as error:
-                return self._raised(key, error, on_unknown)
+                return raised(self._hold, key, error, on_unknown)
             return self._done(key, value)
         finally:
             self._leave(key, mine)
+
+    def once_each(
+        self,
+        steps: Iterable[Once[Value]],
+        *,
+        on_unknown: OnUnknown = OnUnknown.FAIL,
+        passing: tuple[type[Exception], ...] = (),
+    ) -> Iterator[Effect[Value]]:
+        """As `once` for one step after another, in hardly more time than their functions take.
+
+        The end of one and the intent of the next are recorded together, while the next is being
+        prepared; its `fn` is called when its intent is on record, and an Effect is given, in the
+        steps' order, when its end is. A step is taken while the one before is not on record yet:
+        what takes long belongs into `prepare`. What `prepare` or `fn` raises ends the series as it
+        would end `once`, but for the kinds in `passing`: the Effect has the error, and it goes on.
+        """
+        series: Series[Value] = Series(self._hold, on_unknown, passing, self._open)
+        return series.run(steps)
+
+    def recorded(self, keys: Sequence[str]) -> list[Effect[object] | None]:
+        """Of each key its Effect where it is known to have happened, in whichever run, else None.
+
+        200 keys a round trip, to pass over quickly what was done; None promises nothing, and
+        `once` decides. Raises HoldLost.
+        """
+        values = (
+            value
+            for start in range(0, len(keys), _KEYS_AT_ONCE)
+            for value in self._hold.recorded_effects(keys[start : start + _KEYS_AT_ONCE])
+        )
+        return [known(Recorded.DONE, value, OnUnknown.SKIP) if value else None for value in values]
 
     def _begin(self, key: str, on_unknown: OnUnknown, mine: object) -> Effect[object] | None:
         check_key(key)
         # The ledger would let both begin: an intent of this run is no doubt for it.
         if self._open.setdefault(key, mine) is not mine:
             raise RuntimeError(f'effect "{key}" is under way in this run already')
-        recorded, value = self._hold.begin_effect(key, again=on_unknown is OnUnknown.REPEAT)
-        match recorded:
-            case Recorded.NEW:
-                return None
-            case Recorded.DONE:
-                return Effect(json.loads(value), done=True, repeated=True)
-            case Recorded.UNKNOWN:
-                return self._unknown(on_unknown)
+        again = on_unknown is OnUnknown.REPEAT
+        return known(*self._hold.begin_effect(key, again=again), on_unknown)
 
     def _leave(self, key: str, mine: object) -> None:
         if self._open.get(key) is mine:
@@ -351,41 +389,3 @@ class JobContext:
             raise
         self._hold.end_effect(key, kept)
         return Effect(value, done=True)
-
-    def _raised(self, key: str, error: BaseException, on_unknown: OnUnknown) -> Effect[Value]:
-        if not isinstance(error, Exception):
-            # An interruption may have struck before, during or after the effect.
-            self._hold.doubt_effect(key)
-            raise error
-        if not isinstance(error, OutcomeUnknown):
-            self._hold.clear_effect(key)
-            raise error
-        self._hold.doubt_effect(key)
-        if on_unknown is OnUnknown.SKIP:
-            return cast("Effect[Value]", self._unknown(on_unknown))
-        if on_unknown is OnUnknown.REPEAT:
-            # An ordinary failure: the next attempt repeats the effect under the same key.
-            raise JobError("EFFECT_IN_DOUBT", str(error)) from error
-        raise error
-
-    def _unknown(self, on_unknown: OnUnknown) -> Effect[object]:
-        if on_unknown is OnUnknown.SKIP:
-            return Effect(None, done=False, unknown=True)
-        raise OutcomeUnknown
-
-
-def check_key(key: str) -> None:
-    """Raises ValueError for a key that no ledger takes."""
-    if not key or len(key) > LARGEST_KEY:
-        raise ValueError(f"an effect's key has 1 to {LARGEST_KEY} characters")
-
-
-def encode_value(value: object) -> str:
-    """An effect's value as ledgers keep it. Raises ValueError where it is no JSON, or too large."""
-    try:
-        text = json.dumps(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"the value of an effect is kept as JSON: {error}") from None
-    if len(text) > LARGEST_VALUE:
-        raise ValueError(f"the value of an effect has at most {LARGEST_VALUE} bytes as JSON")
-    return text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -160,8 +161,18 @@ def _modules(packages: Iterable[str], wrong: list[str]) -> Iterator[tuple[str, M
 def _generated(top: ModuleType) -> list[str]:
     if not hasattr(top, "__path__"):
         return [top.__name__] if top.__name__.endswith("_pb2") else []
-    walked = pkgutil.walk_packages(top.__path__, f"{top.__name__}.")
-    return sorted(info.name for info in walked if info.name.endswith("_pb2"))
+    return sorted(_walk(top.__path__, top.__name__))
+
+
+def _walk(places: Iterable[str], package: str) -> Iterator[str]:
+    """Generated modules below a package, which is not imported: its handlers may be a package, with
+    libraries that are not installed here."""
+    for place in places:
+        for module in pkgutil.iter_modules([place], f"{package}."):
+            if module.ispkg:
+                yield from _walk([os.path.join(place, module.name.rpartition(".")[2])], module.name)
+            elif module.name.endswith("_pb2"):
+                yield module.name
 
 
 def _handler_modules(generated: str) -> list[str]:

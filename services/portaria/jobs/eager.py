@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -20,7 +21,8 @@ from portaria.core.errors import ConfigurationError
 from portaria.core.ids import new_job_id
 from portaria.core.states import State
 from portaria.jobs.children import Child, ChildOptions, Named
-from portaria.jobs.context import JobContext, Recorded
+from portaria.jobs.context import JobContext
+from portaria.jobs.effects import Recorded
 from portaria.jobs.errors import HoldLost, JobCancelled
 from portaria.jobs.handler import handler_of
 from portaria.jobs.inputs import Before, Ending, Parent
@@ -221,6 +223,21 @@ class EagerHold:
         self._ledger[key] = (self._token, "")
         return Recorded.NEW, ""
 
+    def exchange_effects(
+        self, ended: tuple[str, str] | None, key: str, *, again: bool
+    ) -> Callable[[], tuple[Recorded, str]]:
+        """See Hold."""
+        if ended is not None:
+            self.end_effect(*ended)
+        return partial(self.begin_effect, key, again=again)
+
+    def recorded_effects(self, keys: Sequence[str]) -> list[str]:
+        """See Hold."""
+        if self.lost:
+            raise HoldLost
+        found = (self._ledger.get(key, ("", "")) for key in keys)
+        return [value if mark == "done" else "" for mark, value in found]
+
     def end_effect(self, key: str, value: str) -> None:
         """See Hold."""
         self._replace(key, ("done", value))
@@ -241,6 +258,11 @@ class EagerHold:
     def is_cancelled(self) -> bool:
         """See Hold."""
         return self.cancelled
+
+    def take(self, key: str, per_second: float, burst: float, *, ahead: float) -> float:
+        """See Hold. Nobody else is there with whom a rate could be shared: there is no wait."""
+        self._check()
+        return 0.0
 
     def before(self, node: str | None) -> Before:
         """See Hold."""

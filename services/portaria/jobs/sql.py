@@ -51,7 +51,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from portaria.core.errors import ConfigurationError
-from portaria.jobs.context import LARGEST_KEY, Effect, JobContext, Value, check_key, encode_value
+from portaria.jobs.context import JobContext
+from portaria.jobs.effects import LARGEST_KEY, Effect, Value, check_key, encode_value
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -91,10 +92,15 @@ def create_effects_table(engine: Engine) -> None:
             raise
 
 
+READS_ONLY = "portaria_reads_only"
+"""The execution option of a connection whose transactions change nothing."""
+
+
 def begin_immediately(engine: Engine) -> Engine:
     """Makes transactions of an SQLite engine begin at once, as writers; answers the engine.
 
-    So they wait for each other instead of failing half-way. Call it right after create_engine.
+    So they wait for each other instead of failing half-way. Call it right after create_engine. One
+    on a connection with the execution option READS_ONLY waits for nobody.
     """
 
     @event.listens_for(engine, "connect")
@@ -103,7 +109,8 @@ def begin_immediately(engine: Engine) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get(READS_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -67,13 +67,14 @@ class Executor:
         self._ring = ring
         self._slot = slot
         self._wire = wire
+        self._ledger = Wire(target)
         self._reporter = Reporter(target, self._heard)
         self._alarm = Alarm()
         self._surroundings = Surroundings(control)
         self._reader = InputReader(wire, ring)
         self._doorway = Doorway(door)
         self._begin = begin
-        abandoned = (wire, bell, self._reporter, self._doorway)
+        abandoned = (wire, bell, self._ledger, self._reporter, self._doorway)
         self._clone = Clone([*(each.abandon for each in abandoned), control.close])
         self._bell = bell
         self._rng = Random()
@@ -132,7 +133,7 @@ class Executor:
         self._log.warning("a handler changed its process", job_id=claim.job_id, what=changed)
         if "descriptors" in changed:
             # Nobody knows what else is gone: new connections for what is in hand, then an end.
-            for wire in (self._wire, self._bell, self._reporter, self._doorway):
+            for wire in (self._wire, self._bell, self._ledger, self._reporter, self._doorway):
                 wire.forget()
             self._runner = None
             self._slot.set_retire()
@@ -171,6 +172,7 @@ class Executor:
             timeout=timeout,
             lease=lease,
             wire=self._wire,
+            ledger=self._ledger,
             reporter=self._reporter,
             reader=self._reader,
             doorway=self._doorway,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from portaria.core.errors import PortariaError
 from portaria.internal.v1.envelope_pb2 import Envelope
 from portaria.jobs.children import Child, ChildOptions, Named
-from portaria.jobs.context import Recorded
+from portaria.jobs.effects import Recorded
 from portaria.jobs.errors import HoldLost, JobCancelled
 from portaria.jobs.inputs import Before, Parent
 from portaria.runtime.door import Doorway
@@ -37,12 +37,14 @@ class RunningHold:
         timeout: float,
         lease: Lease,
         wire: Wire,
+        ledger: Wire,
         reporter: Reporter,
         reader: InputReader,
         doorway: Doorway,
         begin: Callable[[Claim], int],
         log: FilteringBoundLogger,
     ) -> None:
+        """`ledger` is a wire that nobody else uses: what is asked there is awaited later."""
         self.job_id = claim.job_id
         self.token = claim.token
         self.type = job_type
@@ -58,6 +60,7 @@ class RunningHold:
         self.progress = b""
         self._lease = lease
         self._wire = wire
+        self._ledger = ledger
         self._reporter = reporter
         self._reader = reader
         self._doorway = doorway
@@ -111,6 +114,33 @@ class RunningHold:
         word, value = self._effect("again" if again else "begin", key)
         return Recorded(word), value
 
+    def exchange_effects(
+        self, ended: tuple[str, str] | None, key: str, *, again: bool
+    ) -> Callable[[], tuple[Recorded, str]]:
+        """See Hold."""
+        self._check()
+        begin = calls.effect(self.job_id, self.token, "again" if again else "begin", key)
+        if ended is None:
+            answers = self._ledger.ask([begin])
+        else:
+            answers = self._ledger.ask(
+                [calls.effect(self.job_id, self.token, "done", *ended), begin]
+            )
+
+        def answer() -> tuple[Recorded, str]:
+            word, value = self._answered(answers()[-1])
+            return Recorded(word), value
+
+        return answer
+
+    def recorded_effects(self, keys: Sequence[str]) -> list[str]:
+        """See Hold."""
+        self._check()
+        values = self._wire.run(calls.look_at_effects(self.job_id, self.token, keys))
+        if values is None:
+            raise HoldLost
+        return values
+
     def end_effect(self, key: str, value: str) -> None:
         """See Hold."""
         self._effect("done", key, value)
@@ -130,6 +160,12 @@ class RunningHold:
     def is_cancelled(self) -> bool:
         """See Hold."""
         return self._lease.word() == CANCEL
+
+    def take(self, key: str, per_second: float, burst: float, *, ahead: float) -> float:
+        """See Hold."""
+        self._check()
+        taken = calls.throttle(key, every_ms=1000 / per_second, burst=burst, ahead_ms=1000 * ahead)
+        return self._wire.run(taken) / 1000
 
     def before(self, node: str | None) -> Before:
         """See Hold."""
@@ -163,9 +199,13 @@ class RunningHold:
             raise JobCancelled
 
     def _effect(self, operation: str, key: str = "", value: str = "") -> tuple[str, str]:
-        word, kept = self._wire.run(calls.effect(self.job_id, self.token, operation, key, value))
+        call = calls.effect(self.job_id, self.token, operation, key, value)
+        return self._answered(self._wire.run(call))
+
+    def _answered(self, answer: tuple[str, str]) -> tuple[str, str]:
+        word, _ = answer
         if word == "lost":
             raise HoldLost
         if word == "cancel":
             raise JobCancelled
-        return word, kept
+        return answer

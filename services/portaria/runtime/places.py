@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from portaria.internal.v1.envelope_pb2 import Inputs, Plan
 from portaria.v1 import workflows_pb2 as pb
+from portaria.workflows.plan import inputs_of
+from portaria.workflows.shape import SPARING
 
 _CHAINS = (pb.Workflow.KIND_CHAIN, pb.Workflow.KIND_CHORD)
-_SPARING = (pb.FAILURE_POLICY_ALLOW, pb.FAILURE_POLICY_CONTINUE)
 
 
 class Places:
@@ -44,10 +45,10 @@ class Places:
             raise ValueError(f'node "{node_id}" is not before node "{asking}"')
         policy = pb.FAILURE_POLICY_FAIL
         above = place
-        while above != step and policy not in _SPARING:
+        while above != step and policy not in SPARING:
             above = self._parents[above]
             policy = self._policy(above, policy)
-        return list(_joined(self._ends(place, policy)))
+        return inputs_of(list(self._ends(place, policy)))
 
     def _step_before(self, place: int, asking: int) -> int | None:
         """What holds a node, or is it, and stands before the one that asks in the same chain."""
@@ -80,7 +81,7 @@ class Places:
 
     def _policy(self, place: int, around: pb.FailurePolicy.ValueType) -> pb.FailurePolicy.ValueType:
         own = self._nodes[place].on_failure
-        return own if own in _SPARING else around
+        return own if own in SPARING else around
 
     def _children(self, place: int) -> Iterator[int]:
         child = place + 1
@@ -95,17 +96,3 @@ class Places:
             left += self._nodes[place].children - 1
             place += 1
         return place
-
-
-def _joined(ends: Iterator[tuple[int, pb.FailurePolicy.ValueType]]) -> Iterator[Inputs]:
-    """Neighbours of one policy in one."""
-    span: Inputs | None = None
-    for number, policy in ends:
-        if span is not None and (span.stop, span.on_failure) == (number, policy):
-            span.stop += 1
-            continue
-        if span is not None:
-            yield span
-        span = Inputs(start=number, stop=number + 1, on_failure=policy)
-    if span is not None:
-        yield span

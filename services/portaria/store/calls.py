@@ -638,5 +638,31 @@ def effect(
     )
 
 
+def look_at_effects(job_id: str, token: str, names: Sequence[str]) -> Call[list[str] | None]:
+    """What is known to have happened under at most 200 keys: its value each, "" for nothing.
+
+    None where the hold is lost.
+    """
+    if len(names) > MOST_AT_ONCE:
+        raise ValueError(f"{len(names)} keys at once: at most {MOST_AT_ONCE}")
+    return Call(
+        script("effect"),
+        (keys.effects(job_id),),
+        (job_id, token, "look", *names),
+        lambda reply: _ids(reply[1:]) if reply[0] == b"ok" else None,
+    )
+
+
+def throttle(key: str, *, every_ms: float, burst: float, ahead_ms: float) -> Call[float]:
+    """Takes the next moment of a rate: milliseconds to wait for it. Negative where it lies more
+    than `ahead_ms` away: then none was taken, and one may ask again after so long."""
+    return Call(
+        script("throttle"),
+        (keys.rate(key),),
+        (f"{every_ms:.6f}", f"{burst:.6f}", f"{ahead_ms:.3f}"),
+        float,
+    )
+
+
 def _ids(reply: Any) -> list[str]:
     return [each.decode() for each in reply]

@@ -145,6 +145,11 @@ def effects(job_id: str) -> str:
     return f"portaria:effects:{job_id}"
 
 
+def rate(key: str) -> str:
+    """string: up to when the moments of a rate are given away; expires a second after that."""
+    return f"portaria:rate:{key}"
+
+
 def wake(queue_name: str) -> str:
     """list: at most 64 tokens on which idle workers block."""
     return f"portaria:wake:{queue_name}"

@@ -59,6 +59,7 @@ NAMES = (
     "audit",
     "progress",
     "effect",
+    "throttle",
     "purge",
     "settle",
     "tidy",

@@ -11,9 +11,10 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import hiredis
@@ -21,7 +22,7 @@ from redis import Redis, SSLConnection, UnixDomainSocketConnection
 from redis.sentinel import SentinelConnectionPool
 
 from portaria.core.errors import StoreUnavailable
-from portaria.store.calls import Call, Read
+from portaria.store.calls import Argument, Call, Read
 from portaria.store.faults import says_not_now
 from portaria.store.sentinel import SENTINEL_PATIENCE
 
@@ -105,6 +106,7 @@ class Wire:
         self._reader = hiredis.Reader()
         self._lock = threading.Lock()
         self._is_abandoned = False
+        self._is_asked = False
 
     def run(
         self, call: Call[Reply] | Read[Reply], *, give_up: Callable[[], bool] = lambda: False
@@ -116,6 +118,8 @@ class Wire:
         if self._is_abandoned:
             raise RuntimeError("a fork of the process that runs a job has no part in it")
         with self._lock:
+            if self._is_asked:
+                self.close()  # what was asked and not awaited would be taken for its answer
             try:
                 return self._insist(call, give_up)
             except BaseException:
@@ -125,14 +129,58 @@ class Wire:
                 self.close()
                 raise
 
+    def ask(self, many: Sequence[Call[Reply]]) -> Callable[[], list[Reply]]:
+        """Sends calls together and does not wait; what it returns waits for their answers as `run`.
+
+        They take effect in their order, once or twice. For a wire of one thread: nothing else is
+        sent over it in between, and what was not waited for is forgotten by the next use.
+        """
+        if self._is_abandoned:
+            raise RuntimeError("a fork of the process that runs a job has no part in it")
+        if self._is_asked:
+            self.close()  # its answers would be taken for those to come
+        # Before it is true: an interruption may strike right after the sending.
+        self._is_asked = True
+        try:
+            self._connected().sendall(b"".join(map(_packed, many)))
+        except OSError:
+            self.close()
+        except BaseException:
+            self.close()
+            raise
+        return partial(self._answered, many)
+
+    def _answered(self, many: Sequence[Call[Reply]]) -> list[Reply]:
+        if not self._is_asked:
+            return [self.run(call) for call in many]
+        try:
+            replies = [self._received() for _ in many]
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError | hiredis.HiredisError):
+                return [self.run(call) for call in many]
+            raise
+        self._is_asked = False
+        if any(isinstance(reply, hiredis.ReplyError) for reply in replies):
+            # Redis does not know the script; or `run` will say what is wrong.
+            return [self.run(call) for call in many]
+        return [call.parse(reply) for call, reply in zip(many, replies, strict=True)]
+
     def send(self, *words: str | bytes | int) -> None:
         """Sends one command without waiting; for blocking commands. Raises OSError."""
-        packed = hiredis.pack_command(words)  # type: ignore[arg-type] # its hint wants one type
-        self._connected().sendall(packed)
+        self._connected().sendall(_command(words))
 
     def receive(self) -> Any:
         """The next reply. Raises OSError (also where Redis says "not now"), HiredisError, and
         ReplyError as Redis gave it."""
+        reply = self._received()
+        if isinstance(reply, hiredis.ReplyError):
+            if says_not_now(str(reply)):
+                raise _NotNow(str(reply))
+            raise reply
+        return reply
+
+    def _received(self) -> Any:
         reader, connection = self._reader, self._connected()
         reply = reader.gets()
         while reply is False:
@@ -141,10 +189,6 @@ class Wire:
                 raise ConnectionResetError("closed by Redis")
             reader.feed(data)
             reply = reader.gets()
-        if isinstance(reply, hiredis.ReplyError):
-            if says_not_now(str(reply)):
-                raise _NotNow(str(reply))
-            raise reply
         return reply
 
     def fileno(self) -> int:
@@ -154,6 +198,7 @@ class Wire:
     def close(self) -> None:
         """Closes the connection; the next use opens another."""
         connection, self._socket = self._socket, None
+        self._is_asked = False
         if connection is not None:
             # A handler may have closed the descriptor.
             with suppress(OSError):
@@ -167,6 +212,7 @@ class Wire:
     def forget(self) -> None:
         """Opens another connection next time, and leaves alone what its descriptor is by now."""
         connection, self._socket = self._socket, None
+        self._is_asked = False
         if connection is not None:
             connection.detach()
 
@@ -184,7 +230,7 @@ class Wire:
 
     def _evaluate(self, call: Call[Any]) -> Any:
         rest = (len(call.keys), *call.keys, *call.arguments)
-        self.send("EVALSHA", call.script.sha, *rest)
+        self._connected().sendall(_packed(call))
         try:
             return self.receive()
         except hiredis.ReplyError as error:
@@ -194,9 +240,8 @@ class Wire:
         return self.receive()
 
     def _answers(self, read: Read[Any]) -> list[Any]:
-        packed = [hiredis.pack_command(words) for words in read.commands]  # type: ignore[arg-type]
-        self._connected().sendall(b"".join(packed))
-        return [self.receive() for _ in packed]
+        self._connected().sendall(b"".join(map(_command, read.commands)))
+        return [self.receive() for _ in read.commands]
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
@@ -243,6 +288,17 @@ class Wire:
             self.close()
             # The words of Redis name no secret; ours would not help more.
             raise ConnectionRefusedError(f"{words[0]}: {error}") from None
+
+
+def _packed(call: Call[Any]) -> bytes:
+    return _command(("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.arguments))
+
+
+def _command(words: Sequence[Argument]) -> bytes:
+    # Not numbers: where a signal's handler raises while it writes one, hiredis crashes.
+    plain = tuple([each if isinstance(each, str | bytes) else str(each) for each in words])
+    packed: bytes = hiredis.pack_command(plain)  # type: ignore[arg-type] # its hint wants one type
+    return packed
 
 
 def _bound_in_kernel(connection: socket.socket, seconds: float) -> None:

@@ -51,10 +51,18 @@ def _rows(system: System) -> list[tuple[str, str, str]]:
         rows.append(("redis", "as PORTARIA_REDIS_URL says", "not ours to stop"))
     if system.has_sandbox:
         rows.append(("smtp", place.smtp_url, f"sandbox, keeps mails in {_shown(place.mail_dir)}"))
+    if place.downloads_listen:
+        rows.append(("downloads", place.downloads_base, "links to documents"))
     rows += [
         ("worker", domain, f"{system.processes_of(domain)} at a time") for domain in system.domains
     ]
     rows.append(("scheduler", f"{SCHEDULERS} processes", "each tick fires once, whichever dies"))
+    database = place.database_url
+    if database.startswith("sqlite:///"):
+        where = _shown(Path(database.removeprefix("sqlite:///")))
+    else:
+        where = "as PORTARIA_DATABASE_URL says"
+    rows.append(("database", where, "its schema is up to date"))
     rows.append(("data", _shown(place.data_dir), f"logs in {_shown(place.log_dir)}"))
     return rows
 

@@ -66,7 +66,7 @@ def up(concurrency: int, logs: bool) -> None:
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.pass_context
 def demo(context: click.Context) -> None:
-    """Send real mails through the whole system, watched live.
+    """Send mails and documents through the whole system, watched live.
 
     Runs in a temporary directory, on free ports, beside whatever else is up.
     """

@@ -3,6 +3,7 @@
     python -m portaria.up.health [ADDRESS]     the doors, with the standard protocol of gRPC
     python -m portaria.up.health --worker      a worker on this host, in RQ's register
     python -m portaria.up.health --scheduler   a scheduler on this host that says that it lives
+    python -m portaria.up.health --downloads   what listens at PORTARIA_DOWNLOADS_LISTEN
 
 Ends with 0 where it does, 1 where it does not, 2 for settings that cannot be used. ADDRESS is
 PORTARIA_ADDRESS unless given; of several doors in it, each must work.
@@ -14,6 +15,7 @@ import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http.client import HTTPConnection, HTTPException
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -41,6 +43,19 @@ def is_serving(
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
+def answers_http(address: str, *, within: float = 0.5) -> bool:
+    """Whether an HTTP server at an address answers anything at all."""
+    connection = HTTPConnection(address, timeout=within)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse()
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
 def _channel(address: str, pem: Pem | None) -> grpc.Channel:
     if pem is None:
         return grpc.insecure_channel(address, OPTIONS)
@@ -55,6 +70,8 @@ def main(arguments: list[str]) -> int:
             faults = _of_worker(settings.redis_url)
         elif arguments == ["--scheduler"]:
             faults = _of_scheduler(settings.redis_url)
+        elif arguments == ["--downloads"]:
+            faults = _of_downloads(settings.downloads_listen)
         else:
             faults = _of_doors(arguments[0] if arguments else settings.address, pem)
     except ConfigurationError as error:
@@ -78,6 +95,13 @@ def _of_scheduler(redis_url: str) -> list[str]:
 
     found = has_scheduler_on(socket.gethostname(), redis_url)
     return [] if found else ["no scheduler lives here"]
+
+
+def _of_downloads(listen: str) -> list[str]:
+    from portaria.up.place import address_of
+
+    found = answers_http(address_of(listen), within=3)
+    return [] if found else ["downloads are not served here"]
 
 
 def _of_doors(address: str, pem: Pem | None) -> list[str]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from portaria.client.tls import CA_VARIABLE, CERT_VARIABLE, KEY_VARIABLE
 from portaria.core.errors import ConfigurationError
+from portaria.database.engine import absolute_url
 from portaria.settings import PREFIX, Settings
+from portaria.storage.opening import is_local, root_of
 from portaria.up.ports import claim, free_port
 
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noqa: S104
@@ -31,8 +34,18 @@ class Place:
     smtp_url: str
     smtp_listen: str | None
     """Where the sandbox listens; None: mails go to a server that somebody else runs."""
-    claimed: socket.socket | None = field(default=None, compare=False, repr=False)
-    """Holds the door's port against other systems of this machine until it is closed."""
+    database_url: str = field(repr=False)
+    storage_url: str
+    downloads_listen: str | None
+    """Where links to documents are served; None: they lie in S3."""
+    downloads_base: str
+    claims: tuple[socket.socket, ...] = field(default=(), compare=False, repr=False)
+    """Hold our ports against other systems of this machine until they are released."""
+
+    def release(self) -> None:
+        """Gives the ports to others."""
+        for each in self.claims:
+            each.close()
 
     @property
     def mail_dir(self) -> Path:
@@ -51,13 +64,17 @@ class Place:
 
 
 def find_place(settings: Settings) -> Place:
-    """Chooses addresses: the usual one of the door where it is free, else free ports.
+    """Chooses addresses: the usual ones of door and downloads where they are free, else free ports.
 
     Raises ConfigurationError where a port that was set is taken.
     """
     given = settings.model_fields_set
-    listen, claimed = _door_address(settings)
+    listen, claimed = _address(settings.listen, "listen", given)
     smtp_listen = None if "smtp_url" in given else f"127.0.0.1:{free_port()}"
+    downloads: str | None = None
+    also: tuple[socket.socket, ...] = ()
+    if is_local(settings):
+        downloads, also = _address(settings.downloads_listen, "downloads_listen", given)
     return Place(
         data_dir=settings.data_dir.absolute(),
         listen=listen,
@@ -65,7 +82,12 @@ def find_place(settings: Settings) -> Place:
         redis_url=settings.redis_url if "redis_url" in given else None,
         smtp_url=f"smtp://{smtp_listen}" if smtp_listen else settings.smtp_url,
         smtp_listen=smtp_listen,
-        claimed=claimed,
+        database_url=absolute_url(settings),
+        storage_url=settings.storage_url or f"file://{quote(str(root_of(settings)))}",
+        downloads_listen=downloads,
+        downloads_base=settings.downloads_base
+        or (f"http://{address_of(downloads)}" if downloads else ""),
+        claims=claimed + also,
     )
 
 
@@ -101,10 +123,14 @@ def exported(place: Place, settings: Settings, redis_url: str) -> dict[str, str]
         "PORTARIA_ADDRESS": place.address,
         "PORTARIA_REDIS_URL": redis_url,
         "PORTARIA_SMTP_URL": place.smtp_url,
+        "PORTARIA_DATABASE_URL": place.database_url,
+        "PORTARIA_STORAGE_URL": place.storage_url,
+        "PORTARIA_DOWNLOADS_BASE": place.downloads_base,
         "PORTARIA_DATA_DIR": str(place.data_dir),
         "PORTARIA_SIGNING_KEY_FILE": str(key_file.absolute()),
         "PORTARIA_JOBS": ",".join(settings.jobs),
         "RQ_REDIS_URL": redis_url,
+        **({"PORTARIA_DOWNLOADS_LISTEN": place.downloads_listen} if place.downloads_listen else {}),
         **{name: str(path.absolute()) for name, path in clients_tls.items() if path},
     }
 
@@ -119,19 +145,21 @@ def write_env_file(path: Path, variables: Mapping[str, str]) -> None:
     draft.replace(path)
 
 
-def _door_address(settings: Settings) -> tuple[str, socket.socket | None]:
-    wanted = settings.listen
+def _address(
+    wanted: str, name: str, given: Collection[str]
+) -> tuple[str, tuple[socket.socket, ...]]:
+    """Where to listen: as set, as usual, or at a free port; and what claims it."""
     if wanted.startswith("unix:"):
-        return wanted, None
+        return wanted, ()
     host, _, port = wanted.rpartition(":")
     if int(port) == 0:
-        return f"{host}:{free_port()}", None
+        return f"{host}:{free_port()}", ()
     try:
-        return wanted, claim(host.strip("[]"), int(port))
+        return wanted, (claim(host.strip("[]"), int(port)),)
     except OSError as error:
-        if "listen" not in settings.model_fields_set:
-            return f"{host}:{free_port()}", None
+        if name not in given:
+            return f"{host}:{free_port()}", ()
         raise ConfigurationError(
-            f"{PREFIX}LISTEN: cannot listen on {wanted}: {error.strerror}; "
+            f"{PREFIX}{name.upper()}: cannot listen on {wanted}: {error.strerror}; "
             "unset it to have a free port"
         ) from None

@@ -1,4 +1,4 @@
-"""The table of parts: Redis, door and SMTP sandbox, then workers by domain, and schedulers."""
+"""The table of parts: Redis, door, SMTP sandbox, downloads; then workers by domain, schedulers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Self
 
 from portaria.client.tls import pem_or_default
 from portaria.core.errors import ConfigurationError
+from portaria.database import DatabaseUnavailable, open_database
+from portaria.database.upgrading import upgrade
 from portaria.jobs.discovery import load_job_types
 from portaria.settings import Settings
 from portaria.up.checks import is_registered, is_scheduling, redis_answers
-from portaria.up.health import is_serving
+from portaria.up.health import answers_http, is_serving
 from portaria.up.part import Part
-from portaria.up.place import Place, environment, exported, find_place, write_env_file
+from portaria.up.place import Place, address_of, environment, exported, find_place, write_env_file
 from portaria.up.process import OwnedProcess
 from portaria.up.redis_server import RedisServer, RedisServerError
 
@@ -42,6 +44,7 @@ class System:
         self.domains = load_job_types(settings.jobs).domains()
         self.place: Place = find_place(settings)
         self.concurrency = concurrency
+        self._upgrade_database()
         self.redis = None if self.place.redis_url else self._start_redis()
         self.redis_url = self.redis.url if self.redis else str(self.place.redis_url)
         self._env = environment(self.place, settings, self.redis_url, os.environ)
@@ -61,6 +64,8 @@ class System:
         table.append(self._door(base))
         if self.has_sandbox:
             table.append(self._sandbox())
+        if self.place.downloads_listen:
+            table.append(self._downloads())
         ready = tuple(part.name for part in table)
         table += [self._worker(domain, ready) for domain in self.domains]
         return table + [self._scheduler(number + 1, ready) for number in range(SCHEDULERS)]
@@ -82,8 +87,7 @@ class System:
     ) -> None:
         if self.redis:
             self.redis.stop()
-        if self.place.claimed:
-            self.place.claimed.close()
+        self.place.release()
 
     def _start_redis(self) -> RedisServer:
         try:
@@ -92,6 +96,18 @@ class System:
         except RedisServerError as error:
             raise ConfigurationError(str(error)) from None
         return server
+
+    def _upgrade_database(self) -> None:
+        settings = self.settings.model_copy(update={"database_url": self.place.database_url})
+        database = open_database(settings)
+        try:
+            upgrade(database, settings.jobs)
+        except DatabaseUnavailable:
+            raise ConfigurationError(
+                "PORTARIA_DATABASE_URL: that database cannot be used; unset it to have a file"
+            ) from None
+        finally:
+            database.dispose()
 
     def _check_redis(self) -> None:
         if not self.redis and not redis_answers(self.redis_url):
@@ -121,6 +137,11 @@ class System:
         )  # fmt: skip
         ready.unlink(missing_ok=True)
         return Part(name="smtp", process=process, ready=ready.exists)
+
+    def _downloads(self) -> Part:
+        process = self._python("downloads", "-m", "portaria.cli.main", "downloads")
+        address = address_of(str(self.place.downloads_listen))
+        return Part(name="downloads", process=process, ready=lambda: answers_http(address))
 
     def _worker(self, domain: str, needs: tuple[str, ...]) -> Part:
         process = self._python(

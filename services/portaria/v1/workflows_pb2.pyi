@@ -116,7 +116,9 @@ class Binding(_message.Message):
     from_field: _builtins.str
     """path in the predecessor's result, e.g. "document.key" """
     to_field: _builtins.str
-    """path in this step's payload; same type, checked at the door"""
+    """Path in this step's payload; same type, checked at the door. A list takes single values, too:
+    they are added to it, in the order of the bindings.
+    """
     def __init__(
         self,
         *,

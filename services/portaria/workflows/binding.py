@@ -7,7 +7,7 @@ from typing import cast
 
 from google.protobuf.descriptor import Descriptor
 
-from portaria.core.bindings import binding_faults, overlaps, result_of
+from portaria.core.bindings import binding_faults, is_added, overlaps, result_of
 from portaria.core.errors import Violation
 from portaria.core.job_type import JobType
 from portaria.internal.v1.envelope_pb2 import Bound
@@ -35,7 +35,8 @@ class Bindings:
                 path = f"{node.path}.bindings[{number}]"
                 for name, reason, text in self._of(binding, place, node):
                     yield Violation(f"{path}.{name}", reason, text)
-            for number, other in overlaps([each.to_field for each in bindings]):
+            added = [number for number, each in enumerate(bindings) if self._is_added(each, node)]
+            for number, other in overlaps([each.to_field for each in bindings], added):
                 text = f"overlaps with that of bindings[{other}]"
                 yield Violation(f"{node.path}.bindings[{number}].to_field", "DUPLICATE", text)
 
@@ -55,6 +56,25 @@ class Bindings:
     def _has_type(self, node: Node) -> bool:
         return node.kind == Workflow.KIND_JOB and node.start < len(self._types)
 
+    def _is_added(self, binding: Binding, node: Node) -> bool:
+        """To a list, which others may add to as well."""
+        ends = self._ends(binding, node)
+        if ends is None:
+            return False
+        source, payload = ends
+        return is_added(source, binding.from_field, payload, binding.to_field)
+
+    def _ends(self, binding: Binding, node: Node) -> tuple[Descriptor | None, Descriptor] | None:
+        """What the one end returns and what the other takes; None where either is not known."""
+        found = self._nodes.get(binding.from_node)
+        if found is None or not self._has_type(self._shape.nodes[found]):
+            return None
+        source = self._types[self._shape.nodes[found].start]
+        target = self._types[node.start]
+        if source is None or target is None:
+            return None
+        return result_of(source), cast("Descriptor", target.message.DESCRIPTOR)
+
     def _of(self, binding: Binding, place: int, node: Node) -> Iterator[tuple[str, str, str]]:
         found = self._nodes.get(binding.from_node)
         if not binding.from_node:
@@ -65,12 +85,7 @@ class Bindings:
             yield "from_node", "TYPE", "is no job: a chain, group or chord has no result of its own"
         elif not is_before(self._shape, found, place):
             yield "from_node", "NOT_BEFORE", "is a step that may not be over when this one begins"
-        else:
-            source = self._types[self._shape.nodes[found].start]
-            target = self._types[node.start]
-            if source is not None and target is not None:
-                payload = cast("Descriptor", target.message.DESCRIPTOR)
-                for each in binding_faults(
-                    result_of(source), binding.from_field, payload, binding.to_field
-                ):
-                    yield each.field, each.reason, each.description
+        elif ends := self._ends(binding, node):
+            source, payload = ends
+            for each in binding_faults(source, binding.from_field, payload, binding.to_field):
+                yield each.field, each.reason, each.description

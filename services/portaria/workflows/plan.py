@@ -9,9 +9,9 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from portaria.core.seal import KeyRing, SealBroken
-from portaria.internal.v1.envelope_pb2 import Plan, WorkflowHead
+from portaria.internal.v1.envelope_pb2 import Inputs, Plan, WorkflowHead
 from portaria.v1.workflows_pb2 import Workflow
-from portaria.workflows.shape import Shape
+from portaria.workflows.shape import Policy, Shape, ranges
 
 Kept = TypeVar("Kept", Plan, WorkflowHead)
 
@@ -65,3 +65,11 @@ def plan_of(shape: Shape, types: Sequence[str]) -> Plan:
         if node.kind == Workflow.KIND_JOB:
             planned.type = types[node.start]
     return plan
+
+
+def inputs_of(exits: Sequence[tuple[int, Policy]]) -> list[Inputs]:
+    """Numbers of jobs, in order, with what counts of their failures, in few words."""
+    return [
+        Inputs(start=each.start, stop=each.stop, stride=each.stride, on_failure=each.policy)
+        for each in ranges(exits)
+    ]

@@ -13,6 +13,8 @@ from portaria.client import AlreadyBegun, AsyncClient, InvalidRequest, NotFound,
 from portaria.client.states import state_name
 from stack.eventually import eventually
 
+pytestmark = pytest.mark.usefixtures("standing_door")
+
 UNKNOWN_ID = "0190c0de-0000-7000-8000-000000000000"
 SOON = timedelta(seconds=20)
 

@@ -12,6 +12,8 @@ import pytest
 
 from stack import Stack
 
+pytestmark = pytest.mark.usefixtures("standing_door")
+
 HEAD = """
 from datetime import timedelta
 from acme_jobs.lab.v1.lab_pb2 import Noop

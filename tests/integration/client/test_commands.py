@@ -15,6 +15,8 @@ import pytest
 from acme_jobs.lab.v1.lab_pb2 import Noop, Wait
 from stack.eventually import eventually
 
+pytestmark = pytest.mark.usefixtures("standing_door")
+
 
 @pytest.fixture
 def portaria(stack):
@@ -105,7 +107,8 @@ def test_lines_are_handed_in_together(portaria, stack, tmp_path):
     """Ids on stdout in the order of the lines; bad lines on stderr with their numbers, exit 2."""
     good = tmp_path / "good.jsonl"
     good.write_text("".join(f'{{"text": "{number}"}}\n' for number in range(1500)))
-    mixed = '{"to": "ana@example.com", "template": "welcome"}\n\n{"to": "ana@"\n'
+    mail = '{"to": "ana@example.com", "template": "welcome", "variables": {"name": "Ana"}}'
+    mixed = mail + '\n\n{"to": "ana@"\n'
     mixed += '{"to": "ana@", "template": "wellcome"}\n'
     words = ("--lines", "--label", "run=7", "--request-id", "r1")
 

@@ -11,7 +11,10 @@ import pytest
 from acme_jobs.lab.v1.lab_pb2 import Echo, Fail, Noop
 from portaria.client import AsyncClient, InvalidRequest
 from portaria.client.states import state_name
+from portaria.v1.job_pb2 import PENDING_REASON_NO_WORKER
 from stack.eventually import eventually
+
+pytestmark = pytest.mark.usefixtures("standing_door")
 
 
 @pytest.fixture
@@ -45,6 +48,8 @@ def test_jobs_are_listed_for_people_and_for_scripts(portaria, stack):
     """A table, the newest first; with --json one object a line."""
     first = stack.client.submit(Noop(), labels={"team": "billing"})
     second = stack.client.submit(Echo(text="a"), priority="low")
+    # Who works is looked up once a second.
+    eventually(lambda: second.get().pending_reason == PENDING_REASON_NO_WORKER)
 
     table, lines = portaria("jobs", "list"), portaria("jobs", "list", "--json")
 

@@ -13,6 +13,10 @@ from portaria.v1.job_pb2 import PRIORITY_HIGH, SubmitOptions
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 from stack import Stack
 
+pytestmark = pytest.mark.usefixtures("standing_door")
+
+MAIL = SendEmail(to="ana@example.com", template="welcome", variables={"name": "Ana"})
+
 
 def echoes(count: int) -> Iterator[Echo]:
     """So many jobs, made when they are asked for."""
@@ -66,7 +70,7 @@ def test_the_first_refused_call_ends_it(stack: Stack) -> None:
 def test_bad_jobs_may_be_left_out(stack: Stack) -> None:
     """Each is told with its number; the others have handles."""
     told: list[tuple[int, PortariaError]] = []
-    jobs = [SendEmail(to="ana@example.com", template="welcome"), SendEmail(to="x"), Echo(text="a")]
+    jobs = [MAIL, SendEmail(to="x"), Echo(text="a")]
 
     handles = list(
         stack.client.submit_many(

@@ -17,6 +17,8 @@ from portaria.client.states import state_name
 from portaria.core.states import PRIORITIES
 from stack.eventually import eventually
 
+pytestmark = pytest.mark.usefixtures("standing_door")
+
 
 def command(*words) -> list[str]:
     return [sys.executable, "-m", "portaria.cli.main", *words]

@@ -32,8 +32,10 @@ from portaria.v1.schedules_service_pb2 import (
 )
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 
-MAIL = SendEmail(to="ana@example.com", template="welcome")
-PAYLOAD = '{"to": "ana@example.com", "template": "welcome"}'
+pytestmark = pytest.mark.usefixtures("standing_door")
+
+MAIL = SendEmail(to="ana@example.com", template="welcome", variables={"name": "Ana"})
+PAYLOAD = '{"to": "ana@example.com", "template": "welcome", "variables": {"name": "Ana"}}'
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from portaria.v1.jobs_service_pb2 import (
 )
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 
-MAIL = SendEmail(to="ana@example.com", template="welcome")
+MAIL = SendEmail(to="ana@example.com", template="welcome", variables={"name": "Ana"})
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 RUNNING, SUCCEEDED = job_pb2.JOB_STATE_RUNNING, job_pb2.JOB_STATE_SUCCEEDED
 

@@ -14,6 +14,8 @@ from portaria.client import AsyncClient, DeadlineExceeded, InvalidRequest, NotFo
 from portaria.v1 import job_pb2
 from stack import eventually
 
+pytestmark = pytest.mark.usefixtures("standing_door")
+
 SUCCEEDED = job_pb2.JOB_STATE_SUCCEEDED
 SOON = timedelta(seconds=20)
 UNKNOWN_ID = "0190c0de-0000-7000-8000-000000000000"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,8 @@ from acme_jobs.lab.v1.lab_pb2 import Echo, Fail, Noop, Wait
 from acme_jobs.relay.v1.relay_pb2 import Spread
 from portaria.client import chain, group, step
 from stack import Stack, eventually
+
+pytestmark = pytest.mark.usefixtures("standing_door")
 
 SOON = timedelta(seconds=20)
 UNKNOWN_ID = "0190c0de-0000-7fff-8000-000000000000"
@@ -33,6 +36,10 @@ def command(*words: str) -> list[str]:
 def tree_of(text: str) -> list[str]:
     """What stands below the facts."""
     return text[text.index("\n\n") + 2 :].splitlines()
+
+
+def _holds(words: str, done: subprocess.CompletedProcess[str]) -> Any:
+    return words in done.stdout and done
 
 
 @pytest.fixture
@@ -58,7 +65,8 @@ def test_a_workflow_is_shown_as_a_tree(portaria: Run, stack: Stack) -> None:
     )
     handle = stack.client.submit_workflow(root, labels={"team": "billing"})
 
-    before = portaria("show", handle.workflow_id)
+    # Who works is looked up once a second.
+    before = eventually(lambda: _holds("no worker", portaria("show", handle.workflow_id)))
     stack.worker("lab")
     handle.wait(SOON)
     after = portaria("show", handle.workflow_id)

@@ -33,6 +33,8 @@ from portaria.v1.jobs_service_pb2 import JobEvent
 from portaria.v1.workflows_pb2 import Workflow
 from stack import Stack, eventually
 
+pytestmark = pytest.mark.usefixtures("standing_door")
+
 SOON = timedelta(seconds=20)
 UNKNOWN_ID = "0190c0de-0000-7fff-8000-000000000000"
 ONCE = RetryPolicy(max_attempts=1)

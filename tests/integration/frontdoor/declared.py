@@ -69,8 +69,20 @@ def _faults(message: Message) -> Iterator[Fault]:
         rule = [each.field_name for each in found.proto.rule.elements] if found.proto.rule else []
         if not rule:
             place = kind.full_name
+            words += _about(kind, found.proto)
         name = ".".join(rule) if rule not in ([], ["cel"]) else found.proto.rule_id
         yield Fault(".".join(words), Rule(place, _one_bound(name)))
+
+
+def _about(kind: Descriptor, violation: Any) -> list[str]:
+    """The field, or the key of a map, that a message's own rule names in its id or its text."""
+    name, *more = violation.rule_id.split(".")
+    if name not in kind.fields_by_name or not more:
+        return []
+    key = more[0] if len(more) > 1 else None
+    if violation.message.startswith('["'):
+        key = violation.message[2 : violation.message.rindex('"] ')]
+    return [name + (f"[{_shown(key)}]" if key is not None else "")]
 
 
 def rules_of(request: Message) -> set[Rule]:
@@ -109,7 +121,7 @@ def _collect(kind: Descriptor, found: set[Rule], seen: set[str]) -> None:
         return
     seen.add(kind.full_name)
     own = kind.GetOptions().Extensions[validate_pb2.message]
-    found |= {Rule(kind.full_name, each.id) for each in own.cel}
+    found |= {Rule(kind.full_name, _one_bound(each.id)) for each in own.cel}
     for field in kind.fields:
         rules = field.GetOptions().Extensions[validate_pb2.field]
         found |= {Rule(field.full_name, name) for name in _names(rules)}
@@ -141,6 +153,8 @@ def _subscript(subscript: Any) -> str:
     if subscript is None:
         return ""
     key = subscript.value
-    if isinstance(key, str):
-        key = json.dumps(key[:_LONGEST_KEY] + ("…" if len(key) > _LONGEST_KEY else ""))
-    return f"[{key}]"
+    return f"[{_shown(key) if isinstance(key, str) else key}]"
+
+
+def _shown(key: str) -> str:
+    return json.dumps(key[:_LONGEST_KEY] + ("…" if len(key) > _LONGEST_KEY else ""))

@@ -28,6 +28,25 @@ _HOUR = 3_600
 # All but the spec, whose wrong values are those of a create.
 _MASK = ("when", "time_zone", "overlap", "catch_up", "max_catch_up", "catchup_window", "jitter",
          "start_time", "end_time", "labels")  # fmt: skip
+# What rules of a whole message ask for.
+_MORE: Mapping[str, Mapping[str, Any]] = {
+    "mail.v1.SendEmail": {"variables": {"name": "Ana", "code": "1"}},
+    "mail.v1.SendBulkEmail": {
+        "variables": {"name": "Ana", "code": "1"},
+        "recipients": [{"address": "ana@example.com"}],
+    },
+    "documents.v1.GenerateDocument": {"report": {}},
+    "documents.v1.ExportSpreadsheet": {"document_id": "0" * 32},
+    "documents.v1.GenerateReport": {"user_id": "u-17"},
+    "documents.v1.ProcessDocument": {"document_id": "0" * 32},
+    "documents.v1.ProcessFile": {
+        "document_id": "0" * 32,
+        "columns": [{"name": "value", "min": "3", "max": "5"}],
+    },
+    "mail.v1.SendNotification": {"recipients": ["ana@example.com"]},
+    "mail.v1.SendDocument": {"document_ids": ["0" * 32]},
+    "mail.v1.SuppressAddress": {"address": "ana@example.com", "reason": 2},
+}
 
 
 def of_services(*, done: str, waiting: str, queue: str, workflow: str) -> Mapping[str, Message]:
@@ -144,6 +163,10 @@ def of_facade(service: ServiceDescriptor) -> Mapping[str, Message]:
     for method in service.methods:
         request: Any = GetMessageClass(method.input_type)(request_id="r", options=options())
         _fill(request.job)
+        name = request.job.DESCRIPTOR.full_name.removeprefix("portaria_workers.")
+        for field in _MORE.get(name, ()):
+            request.job.ClearField(field)
+        request.job.MergeFrom(type(request.job)(**_MORE.get(name, {})))
         request.job.SetInParent()
         if job_type_from(request.job.DESCRIPTOR).at_most_once:
             request.options.ClearField("retry")
@@ -197,7 +220,7 @@ def _fill(message: Any) -> None:
     for field in message.DESCRIPTOR.fields:
         rules = field.GetOptions().Extensions[validate_pb2.field]
         if field.is_repeated:
-            if rules.repeated.min_items:
+            if rules.repeated.min_items and field.message_type is not None:
                 _fill(getattr(message, field.name).add())
         elif field.type == FieldDescriptor.TYPE_STRING and (rules.required or rules.string.min_len):
             allowed = next(iter(getattr(rules.string, "in")), "x")

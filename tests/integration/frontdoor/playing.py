@@ -125,7 +125,8 @@ def opened(loop: Loop, settings: Settings, *, ready: bool = True, **given: Any) 
 
 def email(to: str = "ana@example.com", **given: Any) -> SendEmail:
     """A mail in which nothing is wrong."""
-    return SendEmail(to=to, template=given.pop("template", "welcome"), **given)
+    given = {"template": "welcome", "variables": {"name": "Ana"}, **given}
+    return SendEmail(to=to, **given)
 
 
 def submission(

@@ -48,7 +48,7 @@ def _with_id(request_id: str) -> SubmitJobRequest:
 
 def _bulk(*addresses: str) -> SendBulkEmail:
     recipients = [SendBulkEmail.Recipient(address=each) for each in addresses]
-    return SendBulkEmail(template="welcome", recipients=recipients)
+    return SendBulkEmail(template="welcome", recipients=recipients, variables={"name": "Ana"})
 
 
 def _hook(payload: Message | None = None, **options: Any) -> SubmitJobRequest:
@@ -99,8 +99,8 @@ BAD = {
     ),
     "unknown locale": (submission(email(locale=CANARY)), {"spec.payload.locale": "UNKNOWN"}),
     "a key that is no identifier": (
-        submission(email(variables={"a b": CANARY})),
-        {'spec.payload.variables["a b"]': "FORMAT"},
+        submission(email(variables={"a b": CANARY, "name": CANARY})),
+        {'spec.payload.variables["a b"]': "UNKNOWN FORMAT"},
     ),
     "one bad recipient of several": (
         submission(_bulk("a@b.cd", "c@d.ef", f"{CANARY}@", "g@h.ij")),
@@ -136,7 +136,15 @@ BAD = {
         _hook(Charge(gate="/", log="/"), retry=RetryPolicy(max_attempts=2)),
         {"spec.options.on_failure.options.retry": "NOT_SUPPORTED"},
     ),
-    "no recipients": (submission(_bulk()), {"spec.payload.recipients": "TOO_FEW"}),
+    "no recipients": (submission(_bulk()), {"spec.payload.recipients": "REQUIRED"}),
+    # Row 50 of the bad inputs.
+    "a variable that is missing and one too many": (
+        submission(email(variables={"nome": CANARY})),
+        {
+            'spec.payload.variables["name"]': "REQUIRED",
+            'spec.payload.variables["nome"]': "UNKNOWN",
+        },
+    ),
     "empty request_id": (_with_id(""), {"request_id": "REQUIRED"}),
     "long request_id": (_with_id("x" * 129), {"request_id": "TOO_LONG"}),
     "request_id with a space": (_with_id(f"{CANARY} x"), {"request_id": "FORMAT"}),

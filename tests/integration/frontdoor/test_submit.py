@@ -79,7 +79,7 @@ def test_the_same_request_again_is_the_same_job(door: Door) -> None:
     """However maps are ordered, and whatever headers say; even while it runs."""
     first = door.jobs.SubmitJob(
         submission(
-            email(variables={"a": "1", "b": "2"}),
+            email(template="newsletter", variables={"title": "1", "body": "2"}),
             request_id="r1",
             labels={"x": "1", "y": "2"},
             headers={"traceparent": "1"},
@@ -87,7 +87,7 @@ def test_the_same_request_again_is_the_same_job(door: Door) -> None:
     )
     again = door.jobs.SubmitJob(
         submission(
-            email(variables={"b": "2", "a": "1"}),
+            email(template="newsletter", variables={"body": "2", "title": "1"}),
             request_id="r1",
             labels={"y": "2", "x": "1"},
             headers={"traceparent": "2"},

@@ -100,6 +100,21 @@ MAKE, USE = job(Make(key="k"), node="make"), Use(key="u")
         ),
         pytest.param(
             chain(
+                MAKE,
+                job(
+                    USE,
+                    bind=[
+                        bound("make", "document.key", "tags"),
+                        bound("make", "document.key", "tags"),
+                        bound("make", "tags", "tags"),
+                    ],
+                ),
+            ),
+            {"root.chain.steps[1].bindings[2].to_field": "DUPLICATE"},
+            id="values and a whole list into one list",
+        ),
+        pytest.param(
+            chain(
                 job(Make(), node="a", bind=[bound("b", "document.key", "key")]),
                 job(Make(), node="b", bind=[bound("a", "document.key", "key")]),
             ),

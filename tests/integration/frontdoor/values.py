@@ -16,7 +16,7 @@ from buf.validate import validate_pb2
 _LAST_SECOND, _FIRST_SECOND = 253_402_300_799, -62_135_596_800
 _LONGEST_SPAN = 315_576_000_000
 _INT64 = 2**63 - 1
-_TEXTS = ("", "\0", "a\x01\x1f\x7f", "é ☃", "a b", "../x", "*", "nobody@", "x" * 10_000)
+_TEXTS = ("", "0", "\0", "a\x01\x1f\x7f", "é ☃", "a b", "../x", "*", "nobody@", "x" * 10_000)
 URLS = ("", "x", "/", "x/", "x/\0", "x/no.such.Type", "x/google.protobuf.Duration")
 MOMENTS = (
     Timestamp(),
@@ -66,6 +66,9 @@ def scalars(field: FieldDescriptor, rules: Any) -> Iterator[Any]:
     """Of a field that is no message."""
     if field.type == FieldDescriptor.TYPE_STRING:
         yield from _TEXTS
+        # One that is right, which other fields may not go with.
+        yield "0" * 32
+        yield from getattr(rules, "in", ())
         for name in ("max_len", "max_bytes"):
             if longest := getattr(rules, name, 0):
                 yield "x" * (longest + 1)

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, delete
 
+from portaria.database import open_database
+from portaria.database.upgrading import upgrade
 from portaria.jobs.eager import EagerJob
+from portaria.storage.tables import DOCUMENTS
 from portaria_workers.mail import smtp
 from portaria_workers.mail.sandbox.server import Sandbox
+from portaria_workers.mail.tables import SUPPRESSIONS
+from stack.postgres import PostgresServer
 
 
 class RunningSandbox:
@@ -65,6 +71,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
     running = RunningSandbox(tmp_path / "mails")
     running.start()
     monkeypatch.setenv("PORTARIA_SMTP_URL", running.url)
+    monkeypatch.setenv("PORTARIA_DATA_DIR", str(tmp_path / "data"))
     yield running
     smtp.close_idle()
     running.stop()
@@ -75,3 +82,26 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
 def job() -> EagerJob:
     """A job that has not run yet."""
     return EagerJob()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(
+    request: pytest.FixtureRequest, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Engine]:
+    """An empty database with the tables of storage and mail, besides a sandbox."""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("mail_on_postgres")
+        monkeypatch.setenv("PORTARIA_DATABASE_URL", url)
+    engine = open_database()
+    upgrade(engine, ["portaria_workers"])
+    with engine.begin() as connection:
+        connection.execute(delete(SUPPRESSIONS))
+        connection.execute(delete(DOCUMENTS))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def mail_on_postgres(_session_postgres: PostgresServer) -> str:
+    """One database for all tests, which each empties."""
+    return _session_postgres.create_database_setting()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from portaria.jobs import JobError, PermanentError, RetryLater
+from portaria.jobs import JobContext, JobError, PermanentError, RetryLater
 from portaria.jobs.eager import EagerJob, Report
-from portaria_workers.mail.handlers import DEFERRALS, send_bulk_email
+from portaria_workers.mail.bulk import LATER, MOST_LOST, SOON, send_bulk_email
+from portaria_workers.mail.deferrals import DEFERRALS
 from portaria_workers.mail.v1.mail_pb2 import SendBulkEmail, SendBulkEmailResult
 
 from .conftest import RunningSandbox
@@ -82,27 +85,38 @@ def test_a_run_after_the_end_repeats_nobody_and_says_the_same(
     assert sandbox.delivered_to() == ["ana@example.com", LOST, "rui@example.com"]
 
 
-def test_a_lost_server_fails_the_attempt_and_the_next_goes_on(
+def test_a_server_that_was_lost_on_the_way_burns_no_attempt(
     sandbox: RunningSandbox, job: EagerJob
 ) -> None:
-    """Cut before the third recipient's content, twice, so that a fresh connection fails, too."""
-    third = "cut-beforex2@a.example"
-    mail = message_to("ana@example.com", REFUSED, third, "rui@example.com")
+    """Cut at one recipient after the other, on fresh connections, too: the server is at fault."""
+    cut = [f"cut-beforex2.{number}@a.example" for number in range(MOST_LOST + 1)]
+    mail = message_to("ana@example.com", REFUSED, *cut, "rui@example.com")
 
-    with pytest.raises(JobError) as caught:
+    with pytest.raises(RetryLater) as caught:
         send_bulk_email(mail, job.context())
     delivered = sandbox.delivered_to()
     result = send_bulk_email(mail, job.context())
 
-    assert caught.value.reason == "SMTP_UNAVAILABLE"
-    assert not isinstance(caught.value, PermanentError | RetryLater)
+    assert caught.value.delay == LATER
     assert delivered == ["ana@example.com"]
-    assert sandbox.delivered_to() == [
-        "ana@example.com",
-        "cut-beforex2@a.example",
-        "rui@example.com",
-    ]
-    assert (result.sent, len(result.refused), list(result.maybe_sent)) == (3, 1, [])
+    assert sandbox.delivered_to() == ["ana@example.com", *cut, "rui@example.com"]
+    assert (result.sent, len(result.refused), list(result.maybe_sent)) == (len(cut) + 2, 1, [])
+
+
+def test_one_at_whom_the_server_hangs_up_stops_nobody(
+    sandbox: RunningSandbox, job: EagerJob
+) -> None:
+    """Some do so instead of refusing: that one is tried again as a busy one, and then reported."""
+    mail = message_to("ana@example.com", "cut-before@a.example", "rui@example.com")
+
+    for _ in DEFERRALS:
+        with pytest.raises(RetryLater, match="1 recipients are busy"):
+            send_bulk_email(mail, job.context())
+    result = send_bulk_email(mail, job.context())
+
+    assert sandbox.delivered_to() == ["ana@example.com", "rui@example.com"]
+    assert (result.sent, [each.address for each in result.refused]) == (2, ["cut-before@a.example"])
+    assert "lost the SMTP server" in result.refused[0].reason
 
 
 def test_a_server_going_down_fails_the_attempt(sandbox: RunningSandbox, job: EagerJob) -> None:
@@ -115,6 +129,25 @@ def test_a_server_going_down_fails_the_attempt(sandbox: RunningSandbox, job: Eag
 
     assert caught.value.reason == "SMTP_TEMPORARY"
     assert (result.sent, len(result.refused)) == (1, 0)
+
+
+def test_a_run_whose_time_is_over_leaves_the_rest_to_the_next(
+    sandbox: RunningSandbox, job: EagerJob
+) -> None:
+    """At no cost: a slow server, or a low rate, is no failure."""
+    mail = message_to("ana@example.com", "rui@example.com", "eva@example.com")
+    hold = job.begin()
+    hold.deadline = datetime.now(UTC)
+
+    with pytest.raises(RetryLater) as caught:
+        send_bulk_email(mail, JobContext(hold))
+    delivered = sandbox.delivered_to()
+    result = send_bulk_email(mail, job.context())
+
+    assert caught.value.delay == SOON
+    assert delivered == ["ana@example.com"]
+    assert (result.sent, list(result.maybe_sent)) == (3, [])
+    assert sandbox.delivered_to() == ["ana@example.com", "rui@example.com", "eva@example.com"]
 
 
 def test_a_busy_recipient_is_tried_again_after_the_others(
@@ -147,11 +180,33 @@ def test_a_recipient_who_stays_busy_is_reported_in_the_end(
 
     assert tuple(delays) == DEFERRALS
     assert result.sent == 1
-    assert refused(result) == [
-        (REFUSED, "550 5.1.1 no such mailbox"),
+    assert sorted(refused(result)) == [
         ("busy+450@a.example", "450 4.2.0 mailbox busy, try again later"),
+        (REFUSED, "550 5.1.1 no such mailbox"),
     ]
     assert sandbox.delivered_to() == ["ana@example.com"]
+
+
+def test_busy_recipients_who_fill_a_run_do_not_starve_the_others(
+    sandbox: RunningSandbox, job: EagerJob
+) -> None:
+    """Their deferrals pass, and then each run gets on, by a refusal at least."""
+    mail = message_to("busy+450.a@a.example", "busy+450.b@a.example", "ana@example.com")
+
+    delays, result = [], None
+    for _ in range(10):
+        hold = job.begin()
+        hold.deadline = datetime.now(UTC)
+        try:
+            result = send_bulk_email(mail, JobContext(hold))
+            break
+        except RetryLater as later:
+            delays.append(later.delay)
+
+    assert delays == [*DEFERRALS, SOON, SOON, SOON]
+    assert sandbox.delivered_to() == ["ana@example.com"]
+    assert result is not None
+    assert (result.sent, result.refused_count) == (1, 2)
 
 
 def test_replies_lost_at_random_places_never_double_a_mail(
@@ -168,12 +223,26 @@ def test_replies_lost_at_random_places_never_double_a_mail(
     assert list(result.maybe_sent) == addresses[3::4]
 
 
+def test_a_failure_tells_counts_where_no_list_can_be_stored(
+    sandbox: RunningSandbox, job: EagerJob
+) -> None:
+    """Mail needs no SQL, and goes without."""
+    JobContext(job.begin()).once("ana@example.com", lambda: "")
+    sandbox.faults.unavailable = "550 5.7.1 you may send no more"
+
+    with pytest.raises(PermanentError) as caught:
+        send_bulk_email(message_to("ana@example.com", "rui@example.com"), job.context())
+
+    assert "; 1 sent, 1 left; the list of them cannot be stored: " in str(caught.value)
+    assert "portaria db upgrade" in str(caught.value)
+
+
 def test_nothing_is_sent_where_somebody_lacks_a_variable(
     sandbox: RunningSandbox, job: EagerJob
 ) -> None:
-    """All such recipients are named by number, at most ten, and no value is shown."""
+    """All such recipients are named by number, at most twenty, and no value is shown."""
     recipients = [SendBulkEmail.Recipient(address="ana@example.com", variables={"name": "Ana"})]
-    recipients += [SendBulkEmail.Recipient(address=f"b{n}@example.com") for n in range(12)]
+    recipients += [SendBulkEmail.Recipient(address=f"b{n}@example.com") for n in range(22)]
 
     with pytest.raises(PermanentError) as caught:
         send_bulk_email(SendBulkEmail(template="welcome", recipients=recipients), job.context())

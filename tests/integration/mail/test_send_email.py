@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portaria.jobs import JobContext, JobError, PermanentError, SoftTimeout
+from portaria.jobs import JobContext, JobError, PermanentError, RetryLater, SoftTimeout
 from portaria.jobs.eager import EagerHold, EagerJob
+from portaria_workers.mail import smtp
+from portaria_workers.mail.deferrals import DEFERRALS
 from portaria_workers.mail.handlers import send_email
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 from stack.eventually import eventually
@@ -97,13 +100,14 @@ def test_a_refusal_ends_the_job_with_the_servers_words(
 
 
 def test_a_busy_mailbox_is_tried_again(sandbox: RunningSandbox, job: EagerJob) -> None:
-    """4xx fails the attempt, not the job; the next one delivers."""
+    """4xx puts the job off, as greylisting wants it, at no cost; the next run delivers."""
     mail = welcome("busy+450x1@a.example")
 
     error = failure(mail, job)
     result = send_email(mail, job.context())
 
-    assert (error.reason, isinstance(error, PermanentError)) == ("SMTP_TEMPORARY", False)
+    assert isinstance(error, RetryLater)
+    assert error.delay == DEFERRALS[0]
     assert "450 4.2.0 mailbox busy" in str(error)
     assert not result.maybe_sent
     assert len(sandbox.mails()) == 1
@@ -281,6 +285,8 @@ def test_a_forked_child_opens_its_own_connection(sandbox: RunningSandbox) -> Non
     script = """
 import os, sys
 from portaria.jobs.eager import EagerJob
+from portaria_workers.mail import smtp
+from portaria_workers.mail.deferrals import DEFERRALS
 from portaria_workers.mail.handlers import send_email
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 
@@ -301,3 +307,26 @@ send("three@example.com")
 
     assert sandbox.delivered_to() == ["one@example.com", "two@example.com", "three@example.com"]
     assert sandbox.server.connections == 2
+
+
+def test_a_server_may_look_through_a_mail_before_it_takes_it(
+    sandbox: RunningSandbox, job: EagerJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take longer over that than over any other reply."""
+    monkeypatch.setattr(smtp, "REPLY_TIMEOUT", 0.3)
+
+    result = send_email(welcome("slow+900ms.ana@example.com"), job.context())
+
+    assert not result.maybe_sent
+
+
+def test_a_job_whose_time_is_nearly_over_waits_no_longer(
+    sandbox: RunningSandbox, job: EagerJob
+) -> None:
+    """It says that the mail may have been sent, instead of being stopped."""
+    hold = job.begin()
+    hold.deadline = datetime.now(UTC) + timedelta(seconds=smtp.MARGIN)
+
+    result = send_email(welcome("slow+30s.ana@example.com"), JobContext(hold))
+
+    assert result.maybe_sent

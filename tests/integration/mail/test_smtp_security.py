@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -15,8 +15,20 @@ import trustme
 from portaria.jobs import JobError
 from portaria.jobs.eager import EagerJob
 from portaria_workers.mail import smtp
-from portaria_workers.mail.handlers import send_email
-from portaria_workers.mail.v1.mail_pb2 import SendEmail
+from portaria_workers.mail.handlers import (
+    send_activation_email,
+    send_bulk_email,
+    send_email,
+    send_notification,
+    send_password_reset_email,
+)
+from portaria_workers.mail.v1.mail_pb2 import (
+    SendActivationEmail,
+    SendBulkEmail,
+    SendEmail,
+    SendNotification,
+    SendPasswordResetEmail,
+)
 
 from .conftest import RunningSandbox
 
@@ -66,9 +78,33 @@ def secure(
     running.close()
 
 
-def failure() -> JobError:
+ANA = "ana@example.com"
+EVERY_MAIL: dict[str, Callable[[], object]] = {
+    "SendEmail": lambda: send_email(MAIL, EagerJob().context()),
+    "SendActivationEmail": lambda: send_activation_email(
+        SendActivationEmail(to=ANA, name="Ana", code="1", user_id="1"), EagerJob().context()
+    ),
+    "SendPasswordResetEmail": lambda: send_password_reset_email(
+        SendPasswordResetEmail(to=ANA, name="Ana", token="1", user_id="1"), EagerJob().context()
+    ),
+    "SendNotification": lambda: send_notification(
+        SendNotification(recipients=[ANA], title="t"), EagerJob().context()
+    ),
+    "SendBulkEmail": lambda: send_bulk_email(
+        SendBulkEmail(
+            template="welcome",
+            variables={"name": "Ana"},
+            recipients=[SendBulkEmail.Recipient(address=ANA)],
+        ),
+        EagerJob().context(),
+    ),
+    # Of SendDocument as well, which sends through the same function as SendEmail.
+}
+
+
+def failure(mail: str = "SendEmail") -> JobError:
     with pytest.raises(JobError) as caught:
-        send_email(MAIL, EagerJob().context())
+        EVERY_MAIL[mail]()
     return caught.value
 
 
@@ -78,16 +114,17 @@ def test_a_trusted_server_gets_login_and_mail(
     """Over STARTTLS and over TLS from the start, with a password that needs quoting in a URL."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
 
-    send_email(MAIL, EagerJob().context())
-    send_email(MAIL, EagerJob().context())
+    for send in EVERY_MAIL.values():
+        send()
 
-    assert secure.delivered_to() == ["ana@example.com"] * 2
+    assert secure.delivered_to() == [ANA] * len(EVERY_MAIL)
     assert secure.server.connections == 1
 
 
-def test_a_server_that_nobody_vouches_for_gets_nothing(secure: RunningSandbox) -> None:
+@pytest.mark.parametrize("mail", list(EVERY_MAIL))
+def test_a_server_that_nobody_vouches_for_gets_nothing(secure: RunningSandbox, mail: str) -> None:
     """An unknown certificate ends the dialogue before user, password or mail."""
-    error = failure()
+    error = failure(mail)
 
     assert error.reason == "SMTP_UNAVAILABLE"
     assert "CERTIFICATE_VERIFY_FAILED" in str(error)

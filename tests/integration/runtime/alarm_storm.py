@@ -1,4 +1,4 @@
-"""A program: lets alarms strike while it reports or logs, then looks whether both still work.
+"""A program: lets alarms strike while it reports, logs or asks, then looks whether all still work.
 
     alarm_storm.py URL_OF_REDIS
 
@@ -21,7 +21,8 @@ from portaria.jobs import SoftTimeout
 from portaria.runtime.alarm import Alarm
 from portaria.runtime.reporter import Reporter
 from portaria.runtime.streams import Lines
-from portaria.store.wire import Target
+from portaria.store import calls
+from portaria.store.wire import Target, Wire
 
 ALARMS = 300
 SECONDS = 5.0
@@ -35,6 +36,21 @@ def storm(alarm: Alarm, action: Callable[[], object]) -> None:
             for _ in itertools.repeat(None):
                 action()
         alarm.disarm()
+
+
+def questions(wire: Wire) -> Callable[[], None]:
+    """Asks with two answers in turn, for one of which it does not wait."""
+    number = itertools.count()
+
+    def ask() -> None:
+        turn = next(number) % 3
+        operation, expected = (("check", "lost"), ("done", "ok"), ("check", ""))[turn]
+        answers = wire.ask([calls.effect("0192", "t", operation, "k", "1")])
+        if expected:
+            [(word, _)] = answers()
+            assert word == expected, f"the answer of another question: {word}"
+
+    return ask
 
 
 def in_time(action: Callable[[], object]) -> bool:
@@ -59,6 +75,9 @@ def main(url: str) -> str:
     reporter.report("last", "t", b"")
     if not told.wait(SECONDS):
         return "progress"
+    wire = Wire(Target.of(Redis.from_url(url)))
+    storm(alarm, questions(wire))
+    wire.close()
     storm(alarm, lambda: log.warning("on and on"))
     storm(alarm, lambda: library.warning("on and on"))
     for name, action in {"ours": log.warning, "libraries'": library.warning}.items():

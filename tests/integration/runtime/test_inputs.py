@@ -62,6 +62,21 @@ def test_bound_fields_are_filled_before_the_handler_is_called(flow: Flow) -> Non
     )
 
 
+def test_a_list_is_filled_from_several_jobs(flow: Flow) -> None:
+    """In the order of the bindings, behind what was handed in; what failed adds nothing."""
+    flow.run(0, Make(key="a"))
+    flow.run(1, Make(fails=True))
+    flow.run(2, Make(key="c"))
+
+    done = flow.run(
+        3,
+        Use(key="given", tags=["x"]),
+        bindings=[(number, "document.key", "tags") for number in (2, 1, 0)],
+    )
+
+    assert list(flow.lab.result(done, Used).payload.tags) == ["x", "c", "a"]
+
+
 def test_a_failure_that_does_not_count_leaves_the_field_as_it_was(flow: Flow) -> None:
     """The job before it was allowed to fail, or this one would not run."""
     flow.run(0, Make(fails=True))

@@ -17,8 +17,10 @@ from portaria.store.wire import Target, Wire
 from portaria.up.redis_server import RedisServer
 
 
-def test_progress_and_logs_live_on_after_alarms_within_them(redis_server: RedisServer) -> None:
-    """Hundreds of alarms in tight loops, each at another place."""
+def test_progress_logs_and_asking_live_on_after_alarms_within_them(
+    redis_server: RedisServer,
+) -> None:
+    """Hundreds of alarms in tight loops, each at another place; no answer is another question's."""
     ended = subprocess.run(
         [sys.executable, alarm_storm.__file__, redis_server.url],
         stderr=subprocess.PIPE,

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bank_jobs.handlers import EFFECTS, PAYMENTS
 from portaria.core.errors import ConfigurationError
 from portaria.jobs import Effect, HoldLost, JobCancelled, JobContext
-from portaria.jobs.context import LARGEST_KEY, LARGEST_VALUE
 from portaria.jobs.eager import EagerJob
+from portaria.jobs.effects import LARGEST_KEY, LARGEST_VALUE
 from portaria.jobs.sql import create_effects_table, forget_effects, once_in, once_in_async
 from stack.eventually import eventually
 

@@ -17,6 +17,7 @@ _STAYS = (
     b"portaria:events",
     b"portaria:progress",
     b"portaria:watched",
+    b"portaria:rate:",
     b"portaria:request:",
     b"portaria:holds",
     b"portaria:wake:",

@@ -553,6 +553,18 @@ def end_an_effect(kernel: Kernel) -> Call[Any]:
     return calls.effect("j1", claim.token, "done", "k", "1")
 
 
+def take_a_moment(_kernel: Kernel) -> Call[Any]:
+    return calls.throttle("smtp:mail.example", every_ms=1000, burst=1, ahead_ms=5000)
+
+
+def look_at_effects(kernel: Kernel) -> Call[Any]:
+    kernel.submit("j1")
+    claim = kernel.claim()
+    kernel.effect(claim, "begin", "k")
+    kernel.effect(claim, "done", "k", "1")
+    return calls.look_at_effects("j1", claim.token, ["k", "l"])
+
+
 def purge_what_is_due(kernel: Kernel) -> Call[Any]:
     for number, verdict in enumerate((Verdict.SUCCEEDED, Verdict.FAILED)):
         kernel.submit(f"j{number}")
@@ -754,7 +766,7 @@ SCENES: list[Setup] = [
     reap_a_silent_worker, reap_what_must_not_run_twice, reap_after_a_gap,
     expire_what_is_late, expire_what_is_parked, claim_past_what_is_late,
     promote_what_is_due, report_progress, report_progress_of_what_is_held, begin_an_effect,
-    end_an_effect, purge_what_is_due, purge_early,
+    end_an_effect, look_at_effects, take_a_moment, purge_what_is_due, purge_early,
     cancel_what_waits, cancel_what_is_held, delete_what_is_done, submit_beside_a_repeat,
     pause_a_queue, resume_a_queue, claim_past_a_paused_queue, clear_a_queue,
     update_the_priority, update_to_later, update_to_later_elsewhere, update_what_is_scheduled,

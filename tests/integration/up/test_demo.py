@@ -1,4 +1,4 @@
-"""`make demo`: the main job from end to end, and nothing left but the mails."""
+"""`make demo`: the main jobs from end to end, and nothing left but mails and attachments."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import signal
 from pathlib import Path
 
 import psutil
+from openpyxl import load_workbook
+from pypdf import PdfReader
 
 from stack import Processes, eventually
 
 
-def test_the_demo_shows_the_main_job_and_leaves_only_mails(
+def test_the_demo_shows_the_main_jobs_and_leaves_what_they_made(
     processes: Processes, tmp_path: Path
 ) -> None:
-    """Acknowledgements, progress, results, a mail to read; exit code 0; no process, no secret."""
+    """Acknowledgements, progress, results, a mail to read, documents that other readers open; exit
+    code 0; no process, no secret."""
     demo = processes.portaria("demo", "demo", TMPDIR=str(tmp_path))
     demo.wait_for("running:", within=30)
     family = demo.descendants()
@@ -27,13 +30,16 @@ def test_the_demo_shows_the_main_job_and_leaves_only_mails(
     assert "SUCCEEDED" in said
     assert "299 sent, 1 refused, 1 maybe sent" in said
     assert "refused     refuse+550@example.com: 550" in said
-    assert "| To: ana@example.com" in said
+    assert "| To: kwame@example.com" in said
+    assert "SUCCEEDED   mail  attempt 1" in said
     assert 'a schedule, "demo": a self-test every 2 seconds; the next one at ' in said
     ran = re.findall(r"^  due \d\d:\d\d:\d\d, submitted \d\.\d{3} s later: \S+ (\w+)$", said, re.M)
     assert ran[:2] == ["SUCCEEDED", "SUCCEEDED"]
     [folder] = tmp_path.glob("portaria-demo-*")
-    assert [path.name for path in folder.iterdir()] == ["mail"]
-    assert len(list((folder / "mail").glob("*.eml"))) == 303
+    assert sorted(path.name for path in folder.iterdir()) == ["attachments", "mail"]
+    assert len(list((folder / "mail").glob("*.eml"))) == 304
+    assert "1 252 101,07" in _text(folder / "attachments" / "factura-ft-2026-117.pdf")
+    assert _cells(folder / "attachments" / "linhas-2026-117.xlsx")[-1] == ("Total", None, 520000.5)
     assert family
     eventually(lambda: not [each for each in family if _lives(each)])
 
@@ -49,6 +55,19 @@ def test_an_interrupted_demo_leaves_no_process(processes: Processes, tmp_path: P
     assert demo.wait(20) == 130
     assert "what the parts wrote: " in demo.output()
     eventually(lambda: not [each for each in family if _lives(each)])
+
+
+def _text(path: Path) -> str:
+    """Of a PDF, as a reader has it that did not write it."""
+    text = "".join(page.extract_text() for page in PdfReader(path).pages)
+    return re.sub(r"\s+", " ", text)
+
+
+def _cells(path: Path) -> list[tuple[object, ...]]:
+    """Of a workbook, with the values that its writer worked out."""
+    sheet = load_workbook(path, data_only=True).active
+    assert sheet is not None
+    return list(sheet.iter_rows(values_only=True))
 
 
 def _lives(process: psutil.Process) -> bool:

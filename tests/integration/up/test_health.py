@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portaria.up.ports import free_port
 from stack import Process, Stack
 
 
@@ -50,6 +51,20 @@ def test_a_proxy_for_the_outside_is_not_asked(stack: Stack) -> None:
     checked = _checked(stack, http_proxy="http://127.0.0.1:1", no_proxy="")
 
     assert checked.exit_code == 0
+
+
+def test_downloads_are_healthy_while_they_are_served(stack: Stack) -> None:
+    """Where PORTARIA_DOWNLOADS_LISTEN says, also where that is everywhere."""
+    listen = {"PORTARIA_DOWNLOADS_LISTEN": f"0.0.0.0:{free_port()}"}
+    server = stack.processes.portaria("downloads", "downloads", **listen)
+    server.wait_for("downloads listening")
+
+    healthy = _checked(stack, "--downloads", **listen)
+    server.stop()
+    sick = _checked(stack, "--downloads", **listen)
+
+    assert (healthy.exit_code, healthy.tail()) == (0, "")
+    assert (sick.exit_code, sick.tail()) == (1, "downloads are not served here")
 
 
 def test_a_worker_is_healthy_while_it_is_registered(stack: Stack) -> None:

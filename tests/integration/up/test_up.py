@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -105,6 +106,43 @@ def test_a_part_that_is_killed_comes_back_at_its_address(up: Up, tmp_path: Path)
             assert job.state == JOB_STATE_SUCCEEDED
             assert f"{name} ended (killed by SIGKILL); starting it again" in process.output()
         assert first.get().state == JOB_STATE_SUCCEEDED
+
+
+def test_a_second_terminal_stores_a_file_and_links_to_it(
+    up: Up, processes: Processes, tmp_path: Path
+) -> None:
+    """The tables are there, and what serves links comes back at its address when it is killed."""
+    process = up(PORTARIA_JOBS="acme_jobs")
+    env = _sourced(tmp_path / "data/env")
+    (tmp_path / "a.txt").write_text("content")
+
+    put = processes.portaria("put", "documents", "put", tmp_path / "a.txt", **env)
+    assert put.wait(20) == 0, put.tail()
+    link = processes.portaria("link", "documents", "link", put.output().strip(), **env)
+    assert link.wait(20) == 0, link.tail()
+    _part(process, "downloads").kill()
+    process.wait_for("downloads works again", within=20)
+
+    with urllib.request.urlopen(link.output().strip(), timeout=10) as answer:
+        assert answer.read() == b"content"
+    assert link.output().startswith(env["PORTARIA_DOWNLOADS_BASE"] + "/")
+
+
+def test_a_database_that_is_away_is_said(processes: Processes, tmp_path: Path) -> None:
+    """Before anything starts, and without the password."""
+    env = {
+        "PORTARIA_DATA_DIR": str(tmp_path / "data"),
+        "PORTARIA_LISTEN": ANY,
+        "PORTARIA_DATABASE_URL": "postgresql://ana:s3cret-w0rd@127.0.0.1:9/x",
+    }
+    process = processes.portaria("up", "up", **env)
+
+    code = process.wait(20)
+
+    assert code == 2
+    assert process.output() == (
+        "PORTARIA_DATABASE_URL: that database cannot be used; unset it to have a file\n"
+    )
 
 
 def test_kill_minus_nine_of_it_leaves_nothing(up: Up) -> None:
@@ -232,6 +270,8 @@ def _is(command: list[str], part: str) -> bool:
             return any(word.endswith(".sandbox") for word in command)
         case "door":
             return "serve" in command
+        case "downloads":
+            return "downloads" in command
         case "scheduler-1":
             return "scheduler" in command
         case _:

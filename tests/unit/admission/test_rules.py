@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.message import Message
 
 from portaria.admission.names import CORE, FACADE, below
 from portaria.admission.rules import Rules, reason_of_rule
-from portaria.v1.job_pb2 import RetryPolicy
+from portaria.v1.job_pb2 import RetryPolicy, SubmitOptions
 from portaria.v1.jobs_service_pb2 import GetJobRequest, JobSelector, SubmitJobRequest
-from portaria_workers.mail.v1.mail_pb2 import SendBulkEmail, SendEmail
+from portaria_workers.documents.v1.content_pb2 import Party
+from portaria_workers.documents.v1.documents_pb2 import GenerateDocument, GenerateReport
+from portaria_workers.mail.v1.mail_pb2 import (
+    SendActivationEmail,
+    SendBulkEmail,
+    SendDocument,
+    SendEmail,
+    SendNotification,
+)
+from stack import papers
+
+NEWS = {"title": "t", "body": "b"}
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +31,7 @@ def rules() -> Rules:
 
 def test_nothing_wrong_is_nothing(rules: Rules) -> None:
     """An empty list."""
-    assert rules.check(SendEmail(to="a@b.cd", template="welcome")) == []
+    assert rules.check(SendEmail(to="a@b.cd", template="welcome", variables={"name": "Ana"})) == []
 
 
 def test_paths_have_indexes_and_quoted_keys(rules: Rules) -> None:
@@ -29,7 +41,8 @@ def test_paths_have_indexes_and_quoted_keys(rules: Rules) -> None:
         SendBulkEmail.Recipient(address="a@b.cd", variables={'a"b': "x"}),
     ]
 
-    (violation,) = rules.check(SendBulkEmail(template="welcome", recipients=recipients))
+    mail = SendBulkEmail(template="welcome", recipients=recipients, variables={"name": "Ana"})
+    (_, violation) = rules.check(mail)
 
     assert violation.field == 'recipients[1].variables["a\\"b"]'
     assert violation.description.startswith("its key ")
@@ -37,11 +50,12 @@ def test_paths_have_indexes_and_quoted_keys(rules: Rules) -> None:
 
 def test_long_keys_are_cut(rules: Rules) -> None:
     """A path is no place for a megabyte."""
-    mail = SendEmail(to="a@b.cd", template="welcome", variables={"K" * 5_000: ""})
+    mail = SendEmail(to="a@b.cd", template="welcome", variables={"K" * 5_000: "", "name": "Ana"})
 
-    (violation,) = rules.check(mail)
+    violations = rules.check(mail)
 
-    assert len(violation.field) < 100
+    assert {each.reason for each in violations} == {"UNKNOWN", "FORMAT"}
+    assert all(len(each.field) < 100 for each in violations)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +97,7 @@ def test_rules_become_reasons(rule_id: str, reason: str) -> None:
             {"template": "is not one of activation, message, newsletter, password_reset, welcome"},
         ),
         (
-            SendEmail(to="a@b.cd", template="welcome", locale="x"),
+            SendEmail(to="a@b.cd", template="newsletter", locale="x", variables=NEWS),
             {"locale": "is not one of pt-BR, pt-AO, en"},
         ),
         (
@@ -94,6 +108,31 @@ def test_rules_become_reasons(rule_id: str, reason: str) -> None:
             },
         ),
         (JobSelector(queues=["mail"]), None),
+        (
+            SendNotification(
+                recipients=["a@b.cd"] * 2, title="t", link_path="//x", facts=[{"name": "n"}] * 21
+            ),
+            {
+                "recipients": "has duplicates",
+                "facts": "has more than 20 items",
+                "link_path": "is no path below the link base, e.g. incidents/17?tab=log",
+            },
+        ),
+        (SendNotification(title="t"), {"recipients": "is empty"}),
+        (
+            SendActivationEmail(to="a@b.cd", name="x", code="ã", user_id="1"),
+            {"code": "must be ASCII without blanks"},
+        ),
+        (
+            SendDocument(to="a@b.cd", document_ids=["x"]),
+            {"document_ids[0]": "is no id: expected 32 hex digits"},
+        ),
+        (
+            SendBulkEmail.Recipient(
+                address="a@b.cd", variables={f"k{number}": "" for number in range(65)}
+            ),
+            {"variables": "has more than 64 entries"},
+        ),
     ],
 )
 def test_descriptions_are_for_people(
@@ -107,9 +146,55 @@ def test_descriptions_are_for_people(
     assert all(text[0].islower() and not text.endswith(".") for text in found.values())
 
 
+@pytest.mark.parametrize(
+    ("message", "field", "reason"),
+    [
+        (GenerateReport(kind="storage"), "user_id", "REQUIRED"),
+        (SendBulkEmail(template="newsletter", variables=NEWS), "recipients", "REQUIRED"),
+        (
+            SendEmail(to="a@b.cd", template="newsletter", variables={"title": "t"}),
+            'variables["body"]',
+            "REQUIRED",
+        ),
+        (
+            SendEmail(to="a@b.cd", template="newsletter", variables={**NEWS, "x": "hunter2"}),
+            'variables["x"]',
+            "UNKNOWN",
+        ),
+        # Of a message within another: "max_backoff" is no field of retry_policy, its own id.
+        (
+            SubmitOptions(retry={"initial_backoff": {"seconds": 9}, "max_backoff": {"seconds": 1}}),
+            "retry",
+            "MAX_BACKOFF",
+        ),
+    ],
+)
+def test_a_messages_own_rule_is_about_the_field_that_its_id_begins_with(
+    message: Message, field: str, reason: str, rules: Rules
+) -> None:
+    """A key of a map as well; an id that begins with no field is about the message as a whole."""
+    (violation,) = rules.check(message)
+
+    assert (violation.field, violation.reason) == (field, reason)
+    assert "hunter2" not in violation.description
+
+
+@pytest.mark.parametrize("name", ["   ", "\u200b", "\u00a0\u2060", "\u3164", "\u0301", "\t\r\n"])
+def test_a_party_has_a_name_that_is_seen(name: str, rules: Rules) -> None:
+    """Nobody gets an invoice of nobody: neither blanks nor what shows nothing is a name."""
+    invoice = papers.invoice(seller=Party(name="Zé"), buyer=Party(name="张伟"))
+    seen = GenerateDocument(invoice=invoice)
+    invoice.buyer.name = name
+
+    (violation,) = rules.check(GenerateDocument(invoice=invoice))
+
+    assert not rules.check(seen)
+    assert (violation.field, violation.reason) == ("invoice.buyer.name", "FORMAT")
+
+
 def test_callers_read_their_own_names(rules: Rules) -> None:
     """A façade has `job` and `options` where the core has a spec."""
-    violations = rules.check(SendEmail(to="x", template="welcome"))
+    violations = rules.check(SendEmail(to="x", template="newsletter", variables=NEWS))
 
     inside = [below("spec.payload", each) for each in violations]
 

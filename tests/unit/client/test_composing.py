@@ -131,6 +131,17 @@ def test_a_binding_names_node_and_field(source: str, node: str, path: str) -> No
     assert found == Binding(from_node=node, from_field=path, to_field="text")
 
 
+def test_a_list_is_bound_to_several_in_their_order() -> None:
+    """One binding each."""
+    made = step(Echo(), bind={"text": "a.key", "texts": ["b.key", "c.key"]})
+
+    assert [(each.from_node, each.to_field) for each in made.bindings] == [
+        ("a", "text"),
+        ("b", "texts"),
+        ("c", "texts"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("build", "field", "reason"),
     [

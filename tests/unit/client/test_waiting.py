@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from portaria.client import DoorUnavailable
+from portaria.client import Client, DoorUnavailable
 from portaria.client.retries import Outage
 from portaria.client.waiting import Deadline, WaitSession
 from portaria.core.errors import CursorExpired, DeadlineExceeded
@@ -53,6 +53,15 @@ def test_the_caller_s_time_ends_the_wait_and_says_where_the_job_stands(wait, clo
     with pytest.raises(DeadlineExceeded, match=r"job a is not done \(RUNNING\) after 3 s"):
         session.answered(RUNNING)
     assert session.answered(DONE) is True
+
+
+@pytest.mark.parametrize("timeout", [15, 1.5, "15"])
+def test_a_time_without_a_unit_is_refused_in_words(wait, timeout):
+    """Nobody has to find out that 15 has no total_seconds."""
+    with pytest.raises(TypeError, match=r"a time is a timedelta, e\.g\. timedelta\(seconds=15\)"):
+        wait(timeout)
+    with pytest.raises(TypeError, match="a time is a timedelta"):
+        Client("127.0.0.1:1", timeout=timeout)
 
 
 def test_a_door_that_lost_its_place_is_asked_again(wait):

@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 from acme_jobs.lab.v1.lab_pb2 import Append, AppendResult, Echo, EchoResult, Noop
 from portaria.admission.rules import Rules
 from portaria.codegen.generate import image
-from portaria.core.bindings import binding_faults, fill, is_filled, overlaps, result_of
+from portaria.core.bindings import (
+    binding_faults,
+    fill,
+    is_added,
+    is_filled,
+    overlaps,
+    result_of,
+)
 from portaria.core.errors import InvalidRequest, Violation
 from portaria.core.job_type import job_type_from
 
@@ -118,6 +125,8 @@ def faults(from_field: str, to_field: str) -> list[tuple[str, str, str]]:
         ("title", "person"),
         ("pages", "pages"),
         ("by_name", "by_name"),
+        ("title", "tags"),
+        ("document", "pages"),
     ],
 )
 def test_fields_of_one_type_go_together(from_field: str, to_field: str) -> None:
@@ -148,7 +157,9 @@ def test_fields_of_one_type_go_together(from_field: str, to_field: str) -> None:
         ("title.key", "title", "from_field", "TYPE",
          'leads into "title", which is string and not a single message'),
         ("document.size", "title", "to_field", "TYPE", "is string, but is filled with int64"),
-        ("title", "tags", "to_field", "TYPE", "is repeated string, but is filled with string"),
+        ("tags", "title", "to_field", "TYPE", "is string, but is filled with repeated string"),
+        ("document", "tags", "to_field", "TYPE",
+         "is repeated string, but is filled with acme.v1.Document"),
         ("by_name", "pages", "to_field", "TYPE",
          "is repeated acme.v1.Document, but is filled with map<string, acme.v1.Document>"),
         ("", "document", "to_field", "TYPE",
@@ -197,7 +208,8 @@ def test_the_result_of_a_type_is_found() -> None:
 
 
 def test_only_what_is_of_one_type_goes_together() -> None:
-    """Each of all types with each: what differs in signs, sizes or keys is another type."""
+    """Each of all types with each: what differs in signs, sizes or keys is another type; a list is
+    also filled with single values."""
     all_ = kind("All")
     declared = [line.split() for line in fields().splitlines()]
     types = [" ".join(words[:-3]).removeprefix("optional ") for words in declared]
@@ -208,7 +220,7 @@ def test_only_what_is_of_one_type_goes_together() -> None:
             for place, other in enumerate(types, 1)
             if not binding_faults(all_, f"f{number}", all_, f"f{place}")
         ]
-        assert fits == [other for other in types if other == one]
+        assert fits == [other for other in types if other in (one, f"repeated {one}")]
 
 
 VALUES = {
@@ -269,6 +281,39 @@ def test_what_is_copied_replaces_what_was_there() -> None:
     assert list(target.by_name) == ["y"]
 
 
+def test_single_values_are_added_to_a_list() -> None:
+    """To what is there, in the order in which they come; scalars and messages."""
+    target = make("Send", tags=["x"], pages=[make("Document", key="first")])
+
+    assert fill(make("Made", title="y"), "title", target, "tags")
+    assert fill(make("Made", note="z"), "note", target, "tags")
+    assert fill(make("Made", document=make("Document", key="k")), "document", target, "pages")
+    assert not fill(make("Made"), "note", target, "tags")
+
+    assert list(target.tags) == ["x", "y", "z"]
+    assert [each.key for each in target.pages] == ["first", "k"]
+
+
+@pytest.mark.parametrize(
+    ("from_field", "to_field", "added"),
+    [
+        ("title", "tags", True),
+        ("document", "pages", True),
+        ("tags", "tags", False),
+        ("title", "title", False),
+        ("title", "pages", False),
+        ("document", "by_name", False),
+        ("gone", "tags", False),
+        ("title", "gone", False),
+    ],
+)
+def test_only_values_of_its_kind_are_added_to_a_list(
+    from_field: str, to_field: str, added: bool
+) -> None:
+    """A list in the place of a list is a copy, and a map takes no values."""
+    assert added == is_added(kind("Made"), from_field, kind("Send"), to_field)
+
+
 def test_what_is_not_set_leaves_the_target_as_it_is() -> None:
     """A message, an optional field, and all below a message that is not there."""
     target = make("Send", title="given", note="kept")
@@ -324,6 +369,13 @@ def test_overlaps_are_all_and_only_those(paths: list[str]) -> None:
         expected += [(number, earlier[0])] if earlier else []
 
     assert overlaps(paths) == expected
+
+
+def test_those_that_are_added_to_one_list_do_not_overlap() -> None:
+    """But with what replaces the list, and with what holds it, they do."""
+    assert overlaps(["tags", "tags", "tags"], [0, 1, 2]) == []
+    assert overlaps(["tags", "tags", "tags"], [1, 2]) == [(1, 0), (2, 0)]
+    assert overlaps(["a.tags", "a.tags", "a"], [0, 1]) == [(2, 0)]
 
 
 def test_a_name_that_begins_alike_is_another() -> None:

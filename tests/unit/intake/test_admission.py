@@ -16,6 +16,8 @@ from portaria.v1.job_pb2 import SubmitOptions
 from portaria.v1.jobs_service_pb2 import SubmitJobRequest
 from portaria_workers.mail.v1.mail_pb2 import SendEmail
 
+MAIL = SendEmail(to="a@b.cd", template="welcome", variables={"name": "Ana"})
+
 
 @pytest.fixture(scope="module")
 def admission() -> Admission:
@@ -28,7 +30,7 @@ def admission() -> Admission:
 
 def _admit(admission: Admission, mail: SendEmail | None = None, **options: object) -> Admitted:
     request = SubmitJobRequest(request_id="r1")
-    request.spec.payload.Pack(mail or SendEmail(to="a@b.cd", template="welcome"))
+    request.spec.payload.Pack(mail or MAIL)
     if options:
         request.spec.options.CopyFrom(SubmitOptions(**options))  # type: ignore[arg-type]
     return admission.admit(request)
@@ -36,9 +38,10 @@ def _admit(admission: Admission, mail: SendEmail | None = None, **options: objec
 
 def test_equal_content_has_equal_hashes(admission: Admission) -> None:
     """Whatever the order of a map; job ids differ all the same."""
-    names = [f"k{number}" for number in range(40)]
-    first = SendEmail(to="a@b.cd", template="welcome", variables=dict.fromkeys(names, "x"))
-    second = SendEmail(to="a@b.cd", template="welcome", variables=dict.fromkeys(names[::-1], "x"))
+    names = ["code", "name", "user_id", "valid_for"]
+    first = SendEmail(to="a@b.cd", template="activation", variables=dict.fromkeys(names, "x"))
+    names.reverse()
+    second = SendEmail(to="a@b.cd", template="activation", variables=dict.fromkeys(names, "x"))
 
     one, two = _admit(admission, first), _admit(admission, second)
 
@@ -77,7 +80,7 @@ def test_what_differs_differs_in_its_hash(admission: Admission) -> None:
         _admit(admission, mail, **options).submission.content_hash
         for mail, options in (
             (None, {}),
-            (SendEmail(to="b@b.cd", template="welcome"), {}),
+            (SendEmail(to="b@b.cd", template="welcome", variables={"name": "Ana"}), {}),
             (None, {"delay": Duration(seconds=1)}),
             (None, {"labels": {"a": "b"}}),
             (None, {"priority": 2}),
@@ -150,7 +153,7 @@ def test_every_option_is_served() -> None:
 def test_a_known_type_under_a_foreign_prefix_is_that_type(admission: Admission) -> None:
     """Only what follows the last slash counts, as everywhere in protobuf."""
     request = SubmitJobRequest(request_id="r1")
-    request.spec.payload.Pack(SendEmail(to="a@b.cd", template="welcome"), "example.com/types")
+    request.spec.payload.Pack(MAIL, "example.com/types")
 
     admitted = admission.admit(request)
 

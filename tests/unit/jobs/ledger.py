@@ -5,12 +5,13 @@ tests/conformance/test_effects.py proves that its ledger answers as the store's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from portaria.jobs import HoldLost, JobCancelled
-from portaria.jobs.context import Recorded
+from portaria.jobs.effects import Recorded
 
 
 class Ledger:
@@ -37,6 +38,8 @@ class InMemoryHold:
         self.warnings: list[str] = []
         self.cancelled = False
         self.lost = False
+        self.turns: list[float] = []
+        self.taken: list[tuple[str, float, float, float]] = []
         self._ledger = ledger
 
     def report(self, current: int, total: int, message: str) -> None:
@@ -61,6 +64,19 @@ class InMemoryHold:
         self._ledger.entries[key] = ("begun", str(self.attempt))
         return Recorded.NEW, ""
 
+    def exchange_effects(
+        self, ended: tuple[str, str] | None, key: str, *, again: bool
+    ) -> Callable[[], tuple[Recorded, str]]:
+        if ended is not None:
+            self.end_effect(*ended)
+        return partial(self.begin_effect, key, again=again)
+
+    def recorded_effects(self, keys: Sequence[str]) -> list[str]:
+        if self.lost:
+            raise HoldLost
+        found = (self._ledger.entries.get(key, ("", "")) for key in keys)
+        return [value if mark == "done" else "" for mark, value in found]
+
     def end_effect(self, key: str, value: str) -> None:
         self._replace(key, ("done", value))
 
@@ -75,6 +91,10 @@ class InMemoryHold:
 
     def is_cancelled(self) -> bool:
         return self.cancelled
+
+    def take(self, key: str, per_second: float, burst: float, *, ahead: float) -> float:
+        self.taken.append((key, per_second, burst, ahead))
+        return self.turns.pop(0)
 
     def _replace(self, key: str, entry: tuple[str, str] | None) -> None:
         if self._ledger.entries.get(key) == ("begun", str(self.attempt)):

@@ -199,4 +199,8 @@ def test_the_shipped_list_is_one() -> None:
     """It needs nothing beyond the messages of its jobs."""
     (shipped,) = load_declared(["portaria_workers.schedules"], release="1")
 
-    assert [each.schedule_id for each in shipped.schedules] == ["self-test"]
+    assert {each.schedule_id: each.cron for each in shipped.schedules} == {
+        "self-test": "",
+        "process-daily-reports": "0 0 * * *",
+        "cleanup-documents": "0 */6 * * *",
+    }

@@ -121,6 +121,19 @@ def test_knowing_the_types_imports_no_handler(write: Write, top: str) -> None:
     assert len(load_job_types([top])) == 1
 
 
+def test_handlers_that_are_a_package_are_not_imported_either(write: Write, top: str) -> None:
+    """Neither for the types nor for another domain's handlers; for their own they are."""
+    write("stock/v1/stock_pb2.py", generated(top, "stock", "Count"))
+    write("stock/handlers/counting.py", handler(top, "stock", "Count"))
+    write("stock/handlers/__init__.py", f"from {top}.stock.handlers.counting import handle")
+    write("bill/v1/bill_pb2.py", generated(top, "bill", "Pay"))
+    write("bill/handlers/__init__.py", "import a_library_that_is_not_there")
+
+    assert len(load_job_types([top])) == 2
+    assert list(load_handlers([top], ["stock"])) == [f"{top}.stock.v1.Count"]
+    assert f"{top}.bill.handlers" not in sys.modules
+
+
 def test_a_type_without_a_handler_is_said(write: Write, top: str) -> None:
     """With the place where one was expected; all of them together."""
     write("stock/v1/stock_pb2.py", generated(top, "stock", "Count", "Move"))

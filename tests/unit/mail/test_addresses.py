@@ -36,6 +36,9 @@ def test_an_address_keeps_its_local_part_and_lowers_its_domain(given: str, expec
         "ana@example.com\r\nBcc: eve@example.com",
         "ana@-example.com",
         "ana@bücher.example",
+        ".ana@example.com",
+        "ana.@example.com",
+        "ana..silva@example.com",
         "a" * 250 + "@example.com",
     ],
 )

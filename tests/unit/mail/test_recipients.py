@@ -56,9 +56,31 @@ def test_everything_wrong_with_the_rows_is_told_at_once() -> None:
         ("address\n", "row 2: the file names no recipients"),
         ("name,mail\nAna,a@b.example\n", 'row 1: there is no column "address"'),
         ("address,name,name\na@b.example,x,y\n", 'row 1, column 3: there are two columns "name"'),
+        ("address" + ",name" * 300_000, "row 1: has more than 64 variables"),
         (
             "address,First Name\na@b.example,Ana\n",
-            "row 1, column 2: a column is named like a_variable, in lower case",
+            'row 1, column 2: "First Name" is not named like a_variable, in lower case',
+        ),
+        (
+            "address, name\na@b.example,Ana\n",
+            'row 1, column 2: " name" is not named like a_variable, in lower case',
+        ),
+        (
+            "address,a\u202eb\n",
+            'row 1, column 2: "a\\u202eb" is not named like a_variable, in lower case',
+        ),
+        # Without a header, the first row holds somebody's address.
+        (
+            "address,ana@example.com\n",
+            "row 1, column 2: it is not named like a_variable, in lower case",
+        ),
+        (
+            "address;name\na@b.example;Ana\n",
+            "row 1: columns are parted by commas, and these by semicolons",
+        ),
+        (
+            "address\tname\na@b.example\tAna\n",
+            "row 1: columns are parted by commas, and these by tabs",
         ),
         ('address\n"a@b.example\n', "row 2: unexpected end of data"),
     ],

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from buf.validate import validate_pb2
 from portaria.jobs import PermanentError
+from portaria_workers.mail.message import Sender
+from portaria_workers.mail.preview import sample_variables
 from portaria_workers.mail.sources import FALLBACK, TEMPLATES, source, template_names
 from portaria_workers.mail.template import Surroundings, load_template
 from portaria_workers.mail.v1.mail_pb2 import SendBulkEmail, SendEmail
 
 SURROUNDINGS = Surroundings(brand="Portaria", link_base="https://portaria.example")
-VARIABLES = {
+VARIABLES: dict[str, dict[str, Any]] = {
     "activation": {"name": "Inês", "code": "482913"},
+    "alert": {
+        "severity": "critical",
+        "title": "Parou",
+        "text": "Um.\n\nDois.",
+        "facts": [["Erro", "<b>500</b>"]],
+        "link_path": "x/y?z=1",
+    },
+    "document": {
+        "documents": [
+            {"filename": "a.pdf", "size": "1 KB", "url": "https://portaria.example/d?a=1&b=2"}
+        ],
+        "valid_for": "1 dia",
+    },
     "message": {"subject": "Aviso", "message": "Um.\n\nDois."},
     "newsletter": {"title": "Outubro", "body": "Um.\n\nDois."},
     "password_reset": {"name": "Inês", "token": "a/b+c=&d"},
@@ -35,7 +51,8 @@ def test_the_contract_names_the_templates_and_locales_on_disk(
         rules = fields[field].GetOptions().Extensions[validate_pb2.field]
         return sorted(getattr(rules.string, "in"))
 
-    assert template_names() == allowed("template")
+    # Those of SendNotification and SendDocument have values that are more than text.
+    assert template_names() == sorted([*allowed("template"), "alert", "document"])
     assert sorted(["", *FALLBACK]) == allowed("locale")
     assert sorted(VARIABLES) == template_names()
 
@@ -123,6 +140,31 @@ def test_a_line_break_in_a_subject_becomes_a_space(line_break: str) -> None:
     assert rendered.subject == "Oi Bcc: eve@example.com"
 
 
+@pytest.mark.parametrize("turn", [*"\u061c\u200e\u200f\u202a\u202e\u2066\u2069"])
+def test_nothing_turns_the_direction_of_a_text(turn: str) -> None:
+    """Subjects, names and bodies read as they are; a domain is not written backwards."""
+    values = {"title": f"Oi{turn}moc", "body": f"a{turn}b", "name": f"Ana{turn}"}
+    surroundings = Surroundings(
+        brand=Sender.parse(f"Porta{turn}ria <a@b.cd>").brand, link_base="https://portaria.example"
+    )
+
+    rendered = load_template("newsletter", "en").render(values, surroundings)
+
+    assert rendered.subject == "Oimoc"
+    assert "Hello, Ana!" in rendered.text
+    assert turn not in rendered.text + rendered.html
+
+
+def test_a_reset_promises_nothing_that_the_platform_does_not_know() -> None:
+    """Whether a token works twice is the business of whoever takes it."""
+    for locale in FALLBACK:
+        rendered = load_template("password_reset", locale).render(
+            VARIABLES["password_reset"], SURROUNDINGS
+        )
+        words = " ".join((rendered.text + rendered.html).split())
+        assert not re.search(r"uma (só )?vez|\bonce\b", words)
+
+
 def test_a_long_subject_is_shortened() -> None:
     """At most 200 characters, and it shows that there was more."""
     rendered = load_template("newsletter", "en").render(
@@ -200,3 +242,57 @@ def test_an_expression_that_markup_would_alter_is_found_at_once(
 
     with pytest.raises(ValueError, match="altered in HTML"):
         load_template.__wrapped__("x", "en")
+
+
+@pytest.mark.parametrize(("name", "locale"), EVERY_MAIL)
+def test_samples_fill_every_template_in_every_locale(name: str, locale: str) -> None:
+    """All that a preview shows, optional variables included."""
+    template, sample = load_template(name, locale), sample_variables(name, locale)
+
+    assert template.faults(sample) == []
+    assert template.render(sample, SURROUNDINGS).html
+
+
+@pytest.mark.parametrize(
+    ("severity", "word"), [("info", "Aviso"), ("warning", "Atenção"), ("critical", "Crítico")]
+)
+def test_an_alert_says_how_bad_it_is(severity: str, word: str) -> None:
+    """In the subject and in both bodies, with the facts; markup in them is text."""
+    values = {**VARIABLES["alert"], "severity": severity}
+
+    rendered = load_template("alert", "pt-BR").render(values, SURROUNDINGS)
+
+    assert rendered.subject == f"[{word}] Parou"
+    assert f">{word}</span>" in rendered.html
+    assert "&lt;b&gt;500&lt;/b&gt;" in rendered.html
+    assert "Erro: <b>500</b>" in rendered.text
+    assert 'href="https://portaria.example/x/y?z=1"' in rendered.html
+
+
+def test_an_account_mail_has_the_user_in_its_link_where_it_is_known() -> None:
+    """And the time that the code is good for."""
+    values = {"name": "Inês", "code": "1", "user_id": "a&b", "valid_for": "30 minutos"}
+
+    rendered = load_template("activation", "pt-BR").render(values, SURROUNDINGS)
+
+    assert "https://portaria.example/activate?code=1&user=a%26b\n" in rendered.text
+    assert 'href="https://portaria.example/activate?code=1&amp;user=a%26b"' in rendered.html
+    assert "O código vale por 30 minutos." in rendered.text
+
+
+def test_a_newsletter_has_a_way_out_where_there_is_one() -> None:
+    """In both bodies."""
+    template, values = load_template("newsletter", "pt-BR"), VARIABLES["newsletter"]
+
+    rendered = template.render(values, SURROUNDINGS, unsubscribe="https://portaria.example/u/t")
+
+    assert rendered.text.count("https://portaria.example/u/t") == 1
+    assert 'href="https://portaria.example/u/t"' in rendered.html
+    assert "Cancelar" not in template.render(values, SURROUNDINGS).html
+
+
+def test_nothing_that_a_reader_would_not_see_is_left_in_a_text() -> None:
+    """Three line breaks in a row would be a hole where a part was left out."""
+    for name, locale in EVERY_MAIL:
+        for values in (VARIABLES[name], sample_variables(name, locale)):
+            assert "\n\n\n" not in load_template(name, locale).render(values, SURROUNDINGS).text

@@ -25,12 +25,16 @@ GIVEN = {
 REDIS_USERS = {
     "door": "door:hunter3",
     "worker-mail": "worker:hunter4",
+    "worker-documents": "worker:hunter4",
     "worker-maintenance": "worker:hunter4",
     "scheduler": "scheduler:hunter5",
 }
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(TOP / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+# What runs once has an end in place of a health.
+ONCE = {name for name, service in OURS.items() if service["restart"] == "on-failure"}
+WITHOUT_REDIS = {"migrate", "downloads"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -41,7 +45,7 @@ def test_the_command_of_a_service_exists_and_takes_its_arguments(name: str) -> N
     _resolve(program, arguments)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", sorted(OURS.keys() - ONCE))
 def test_the_health_check_of_a_service_runs_something_that_exists(name: str) -> None:
     """A check of a module that is not there would say for ever that nothing works."""
     kind, program, *arguments = OURS[name]["healthcheck"]["test"]
@@ -57,8 +61,8 @@ def test_the_settings_of_a_service_are_settings(name: str) -> None:
 
     settings = load_settings({key: _filled(value) for key, value in given.items()})
 
-    assert bool(given) == (name in REDIS_USERS)
-    if given:
+    assert bool(given) == (name in REDIS_USERS or name in WITHOUT_REDIS)
+    if name in REDIS_USERS:
         assert settings.redis_url == f"redis://{REDIS_USERS[name]}@redis:6379/0"
 
 
@@ -105,12 +109,25 @@ def test_redis_has_the_users_that_we_ship() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_few_rights(name: str) -> None:
-    """Read-only, without capabilities, restarted when it dies."""
+    """Read-only, without capabilities, restarted when it dies or, run once, fails."""
     service = SERVICES[name]
 
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert service["restart"] == "unless-stopped"
+    assert service["restart"] == ("on-failure" if name == "migrate" else "unless-stopped")
+
+
+def test_what_uses_documents_finds_them_and_the_tables() -> None:
+    """One volume, and the migrations have run."""
+    users = {"migrate", "downloads", "worker-mail", "worker-documents"}
+
+    assert {"migrate"} == ONCE
+    for name in users:
+        assert any(each.startswith("documents:/documents") for each in OURS[name]["volumes"])
+    for name in users - {"migrate", "downloads"}:
+        assert OURS[name]["depends_on"]["migrate"] == {
+            "condition": "service_completed_successfully"
+        }
 
 
 def test_mail_workers_come_in_pairs() -> None:

@@ -141,7 +141,7 @@ def test_a_user_reaches_the_keys_that_its_code_uses(user: str) -> None:
     built = {word + "x" for word in re.findall(r"'((?:rq|portaria):[\w:]+)'", text)}
     ours = {value for name, value in vars(keys).items() if name.isupper()}
     made = {keys.job("x"), keys.queue("x"), keys.request("n", "r"), keys.unique("n", "t", "k"),
-            keys.effects("x"), keys.wake("q"), keys.batch("x")}  # fmt: skip
+            keys.effects("x"), keys.rate("x"), keys.wake("q"), keys.batch("x")}  # fmt: skip
     # Where the word ends in no colon, it is a whole key.
     names = {name if name.endswith(":x") else name[:-1] for name in built} | ours | made
 

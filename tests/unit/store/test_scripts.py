@@ -56,6 +56,12 @@ def test_keys_in_lua_are_those_of_the_keys_module() -> None:
     built = set(re.findall(r"'(portaria:[a-z:]+)'", code)) - {"portaria:nothing"}
 
     known = {value for value in vars(keys).values() if isinstance(value, str)}
-    known |= {keys.effects(""), keys.wake(""), keys.index(""), keys.parked("", "")[:-1]}
+    known |= {
+        keys.effects(""),
+        keys.rate(""),
+        keys.wake(""),
+        keys.index(""),
+        keys.parked("", "")[:-1],
+    }
     known |= {keys.batch(""), keys.workflows(""), keys.ended(""), keys.kids(""), keys.todo("")}
     assert built <= known

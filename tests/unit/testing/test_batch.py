@@ -26,7 +26,7 @@ def test_each_handle_is_its_jobs(portaria: EagerPlatform) -> None:
 
 def test_one_bad_job_refuses_its_call(portaria: EagerPlatform) -> None:
     """With its number; nothing of that call is handed in."""
-    jobs = [Echo(), SendEmail(to="nobody", template="welcome")]
+    jobs = [Echo(), SendEmail(to="nobody", template="welcome", variables={"name": "Ana"})]
 
     with pytest.raises(InvalidRequest) as refusal:
         list(portaria.client.submit_many(jobs))

@@ -9,6 +9,10 @@ from portaria.jobs import JobError, PermanentError
 
 LONGEST_REPLY = 300
 
+LEAVING = 421
+"""With this the server ends the connection."""
+_LOGIN_NEEDED = (530, 534, 535)
+_TOO_LARGE = 552
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
 
 
@@ -27,7 +31,7 @@ class Reply:
     @property
     def is_temporary(self) -> bool:
         """4xx: the same may succeed later. Not 421, with which the server leaves."""
-        return 400 <= self.code <= 499 and self.code != 421
+        return 400 <= self.code <= 499 and self.code != LEAVING
 
     @property
     def is_permanent(self) -> bool:
@@ -51,10 +55,14 @@ class ServerUnavailable(JobError):
         super().__init__(reason, message)
 
 
+class ServerLost(ServerUnavailable):
+    """It was there, and went away in the middle of a mail, of which nothing was handed over."""
+
+
 class RecipientBusy(JobError):
     """The server puts this recipient off (4xx), not the others."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply | str) -> None:
         super().__init__("SMTP_TEMPORARY", f"the SMTP server said: {reply}")
         self.reply = str(reply)
 
@@ -65,3 +73,25 @@ class RecipientRefused(PermanentError):
     def __init__(self, reply: Reply) -> None:
         super().__init__("RECIPIENT_REFUSED", f"the SMTP server said: {reply}")
         self.reply = str(reply)
+
+
+def of_sender(reply: Reply) -> Exception:
+    """What follows from a reply to MAIL that is no success."""
+    if reply.code == _TOO_LARGE:
+        return RecipientRefused(reply)  # about this message, whose size it was told
+    if reply.is_permanent and reply.code not in _LOGIN_NEEDED:
+        return PermanentError("SENDER_REFUSED", f"the SMTP server refused the sender: {reply}")
+    return of_server(reply)
+
+
+def of_recipient(reply: Reply) -> Exception:
+    """What follows from a reply to RCPT, DATA or the content that is no success."""
+    if reply.is_permanent and reply.code not in _LOGIN_NEEDED:
+        return RecipientRefused(reply)
+    return RecipientBusy(reply) if reply.is_temporary else of_server(reply)
+
+
+def of_server(reply: Reply) -> Exception:
+    """What follows from a reply that is about the server, the connection or the login."""
+    reason = "SMTP_AUTHENTICATION" if reply.code in _LOGIN_NEEDED else "SMTP_TEMPORARY"
+    return ServerUnavailable(f"the SMTP server said: {reply}", reason)

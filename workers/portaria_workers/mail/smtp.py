@@ -13,19 +13,39 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
-from portaria.jobs import OutcomeUnknown, PermanentError
+from portaria.jobs import OutcomeUnknown
 from portaria_workers.mail.message import Message
-from portaria_workers.mail.replies import RecipientBusy, RecipientRefused, Reply, ServerUnavailable
+from portaria_workers.mail.replies import (
+    LEAVING,
+    RecipientBusy,
+    RecipientRefused,
+    Reply,
+    ServerLost,
+    ServerUnavailable,
+    of_recipient,
+    of_sender,
+)
 
 CONNECT_TIMEOUT = 10.0
 REPLY_TIMEOUT = 30.0
+"""Seconds of silence, also while a message is being sent, after which a server counts as gone."""
+TAKING_TIMEOUT = 600.0
+"""The same for the reply to a whole message, which may be looked through (RFC 5321, 4.5.3.2.6):
+who gives up early leaves a doubt. The job's own time may be shorter, and is then what counts."""
+MARGIN = 5.0
+"""Seconds before the job's time is over at which it stops waiting, to say what happened."""
 MAX_IDLE = 60.0
 """Seconds after which a kept connection is not trusted any more."""
+
+_SLICE = 64 * 1024
+_SEND_BUFFER = 2 * _SLICE
 
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
@@ -60,28 +80,61 @@ class Connection:
     """A connection to a server, opened by the first message and again where it was lost."""
 
     def __init__(self, server: Server) -> None:
+        self.deadline: datetime | None = None
+        """When the time of the job is over that uses it."""
         self._server = server
         self._smtp: smtplib.SMTP | None = None
         self._used_at = 0.0
+        self._is_waiting = False
+        """Whether the server waits for a content."""
 
     def send(self, message: Message) -> None:
-        """Hands one message over; returns when the server has taken it.
+        """Hands one message over; returns when the server has taken it. Raises as the two steps."""
+        self.open(message)
+        self.hand_over(message)
 
-        Raises RecipientRefused or RecipientBusy with the server's reply, ServerUnavailable where
-        nothing was handed over, and OutcomeUnknown where the reply was lost.
+    def open(self, message: Message) -> None:
+        """Names sender and recipient, and asks the server to wait for the content: nothing is sent.
+
+        Raises RecipientRefused or RecipientBusy with the server's reply, PermanentError
+        SENDER_REFUSED, and ServerUnavailable.
         """
-        if self._smtp is not None and time.monotonic() - self._used_at > MAX_IDLE:
-            self.close()
+        if self._is_waiting or self._is_stale:
+            # What waits for a content takes no other command.
+            self.drop()
         if self._smtp is not None:
             # A server may drop a quiet connection at any time; whether it is up shows a fresh one.
             with suppress(ServerUnavailable):
-                return self._deliver(self._smtp, message)
+                return self._open(self._smtp, message)
         self._smtp = _connect(self._server)
-        return self._deliver(self._smtp, message)
+        return self._open(self._smtp, message)
+
+    def hand_over(self, message: Message, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Sends the content that the server waits for; returns when it has taken the message.
+
+        `meanwhile` is called while the server is at it. Raises RecipientRefused or RecipientBusy
+        with the server's reply, ServerUnavailable where nothing was handed over, and
+        OutcomeUnknown where the reply was lost.
+        """
+        assert self._smtp is not None
+        with self._dialogue(self._smtp) as smtp:
+            self._is_waiting = False
+            with _broken_off(self._server):
+                # The end mark is the last of these bytes: where sending fails, it was not sent.
+                _send(smtp, message.content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+            meanwhile()
+            reply = self._last_reply(smtp)
+            if not reply.is_success:
+                raise of_recipient(reply)
+
+    @property
+    def _is_stale(self) -> bool:
+        # A firewall may have dropped it without a word: then even a farewell waits for its timeout.
+        return time.monotonic() - self._used_at > MAX_IDLE
 
     def close(self) -> None:
-        """Leaves politely."""
-        if self._smtp is not None:
+        """Leaves politely, where the server is likely to be there still."""
+        if self._smtp is not None and not self._is_stale:
             with suppress(smtplib.SMTPException, OSError):
                 self._smtp.quit()
         self.drop()
@@ -91,13 +144,56 @@ class Connection:
         if self._smtp is not None:
             self._smtp.close()
         self._smtp = None
+        self._is_waiting = False
 
-    def _deliver(self, smtp: smtplib.SMTP, message: Message) -> None:
+    def settle(self) -> None:
+        """Forgets the connection where the server waits for a content that will not come."""
+        if self._is_waiting:
+            self.drop()
+
+    def _open(self, smtp: smtplib.SMTP, message: Message) -> None:
+        with self._dialogue(smtp), _broken_off(self._server):
+            sender, recipient, content = self._envelope(smtp, message)
+            for reply, failure in (
+                (sender, of_sender),
+                (recipient, of_recipient),
+            ):
+                if not reply.is_success:
+                    # Where it waits nevertheless, an end mark would be a message.
+                    self._is_waiting = content.code == 354
+                    raise failure(reply)
+            if content.code != 354:
+                raise of_recipient(content)
+            self._is_waiting = True
+
+    def _envelope(self, smtp: smtplib.SMTP, message: Message) -> tuple[Reply, Reply, Reply]:
+        """The replies to MAIL, RCPT and DATA; that to the first failure for those never sent."""
+        size = f" SIZE={len(message.content)}" if smtp.has_extn("size") else ""
+        commands = (
+            f"MAIL FROM:<{message.sender}>{size}",
+            f"RCPT TO:<{message.recipient}>",
+            "DATA",
+        )
+        is_pipelined = smtp.has_extn("pipelining")
+        if is_pipelined:
+            smtp.send("".join(f"{each}\r\n" for each in commands))
+            ask = [smtp.getreply] * 3
+        else:
+            ask = [partial(smtp.docmd, each) for each in commands]
+        replies: list[Reply] = []
+        for each in ask:
+            is_over = bool(replies) and not replies[-1].is_success
+            if is_over and (not is_pipelined or replies[-1].code == LEAVING):
+                replies.append(replies[-1])
+            else:
+                replies.append(Reply(*each()))
+        sender, recipient, content = replies
+        return sender, recipient, content
+
+    @contextmanager
+    def _dialogue(self, smtp: smtplib.SMTP) -> Iterator[smtplib.SMTP]:
         try:
-            self._hand_over(smtp, message)
-            reply = self._last_reply(smtp)
-            if not reply.is_success:
-                raise _of_recipient(reply)
+            yield smtp
         except (RecipientRefused, RecipientBusy):
             self._reset(smtp)
             raise
@@ -107,37 +203,29 @@ class Connection:
             raise
         self._used_at = time.monotonic()
 
-    def _hand_over(self, smtp: smtplib.SMTP, message: Message) -> None:
-        """Up to and including the end mark. A failure in here means: not sent."""
-        try:
-            reply = Reply(*smtp.mail(message.sender))
-            if not reply.is_success:
-                raise _of_sender(reply)
-            reply = Reply(*smtp.rcpt(message.recipient))
-            if not reply.is_success:
-                raise _of_recipient(reply)
-            reply = Reply(*smtp.docmd("DATA"))
-            if reply.code != 354:
-                raise _of_recipient(reply)
-            # The end mark is the last of these bytes: where sending fails, it was not sent.
-            smtp.send(message.content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-        except (smtplib.SMTPException, OSError) as error:
-            raise ServerUnavailable(
-                f"lost the SMTP server {self._server}: {_words(error)}"
-            ) from None
-
     def _last_reply(self, smtp: smtplib.SMTP) -> Reply:
         lost = "the SMTP server's reply was lost after the message was handed over"
         try:
+            _set_timeout(smtp, self._patience())
             reply = Reply(*smtp.getreply())
+            _set_timeout(smtp, REPLY_TIMEOUT)
         except (smtplib.SMTPException, OSError):
             raise OutcomeUnknown(lost) from None
         if not (reply.is_success or reply.is_refusal):
             raise OutcomeUnknown(lost)
         return reply
 
+    def _patience(self) -> float:
+        if self.deadline is None:
+            return TAKING_TIMEOUT
+        left = (self.deadline - datetime.now(UTC)).total_seconds() - MARGIN
+        return max(min(TAKING_TIMEOUT, left), 1.0)
+
     def _reset(self, smtp: smtplib.SMTP) -> None:
         self._used_at = time.monotonic()
+        if self._is_waiting:
+            self.drop()
+            return
         try:
             smtp.rset()
         except (smtplib.SMTPException, OSError):
@@ -148,20 +236,22 @@ _idle: dict[tuple[int, Server], list[Connection]] = {}
 
 
 @contextmanager
-def connection(server: Server) -> Iterator[Connection]:
+def connection(server: Server, deadline: datetime) -> Iterator[Connection]:
     """A connection for the use of one job: one that an earlier job left open, or a new one.
 
-    Nothing is opened before the first message. Connections are kept per process: those that a
-    forked child inherited stay its parent's.
+    `deadline` is when the job's time is over. Nothing is opened before the first message.
+    Connections are kept per process: those that a forked child inherited stay its parent's.
     """
     kept = _idle.setdefault((os.getpid(), server), [])
     try:
         used = kept.pop()
     except IndexError:
         used = Connection(server)
+    used.deadline = deadline
     try:
         yield used
     finally:
+        used.settle()
         kept.append(used)
 
 
@@ -197,6 +287,15 @@ def _connect(server: Server) -> smtplib.SMTP:
     return smtp
 
 
+@contextmanager
+def _broken_off(server: Server) -> Iterator[None]:
+    """A failure in here means: not sent."""
+    try:
+        yield
+    except (smtplib.SMTPException, OSError) as error:
+        raise ServerLost(f"lost the SMTP server {server}: {_words(error)}") from None
+
+
 def _open(server: Server) -> smtplib.SMTP:
     # Named, since smtplib would otherwise ask the DNS for it, which may take seconds.
     name = socket.gethostname()
@@ -208,9 +307,23 @@ def _open(server: Server) -> smtplib.SMTP:
     else:
         smtp = smtplib.SMTP(server.host, server.port, name, timeout=CONNECT_TIMEOUT)
     assert smtp.sock is not None
-    smtp.sock.settimeout(REPLY_TIMEOUT)
+    _set_timeout(smtp, REPLY_TIMEOUT)
     smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A writer is woken when a third of it is free: of a large one too late, on a slow line.
+    smtp.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     return smtp
+
+
+def _set_timeout(smtp: smtplib.SMTP, seconds: float) -> None:
+    if smtp.sock is not None:
+        smtp.sock.settimeout(seconds)
+
+
+def _send(smtp: smtplib.SMTP, content: bytes) -> None:
+    # In slices, since a timeout is of a whole call: so it means silence, however slow the line.
+    view = memoryview(content)
+    for start in range(0, len(view), _SLICE):
+        smtp.send(view[start : start + _SLICE])
 
 
 def _log_in(smtp: smtplib.SMTP, server: Server) -> None:
@@ -222,22 +335,6 @@ def _log_in(smtp: smtplib.SMTP, server: Server) -> None:
     code, text = smtp.docmd("AUTH", f"PLAIN {token}")
     if code != 235:
         raise smtplib.SMTPAuthenticationError(code, text)
-
-
-def _of_sender(reply: Reply) -> Exception:
-    if reply.is_permanent:
-        return PermanentError("SENDER_REFUSED", f"the SMTP server refused the sender: {reply}")
-    return _of_server(reply)
-
-
-def _of_recipient(reply: Reply) -> Exception:
-    if reply.is_permanent:
-        return RecipientRefused(reply)
-    return RecipientBusy(reply) if reply.is_temporary else _of_server(reply)
-
-
-def _of_server(reply: Reply) -> Exception:
-    return ServerUnavailable(f"the SMTP server said: {reply}", "SMTP_TEMPORARY")
 
 
 def _words(error: Exception) -> str:

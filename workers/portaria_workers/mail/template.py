@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 from urllib.parse import urlsplit
 
 import jinja2
@@ -26,6 +27,8 @@ LONGEST_SUBJECT = 200
 
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# Which way text runs: whoever sets these makes it read as other than it is.
+_DIRECTIONS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
 
 
@@ -88,7 +91,7 @@ class Template:
         """The variables that may be given: the templates ask whether they are defined."""
         return (self._of_body[1] | self._of_subject[0] | self._of_subject[1]) - self.required()
 
-    def faults(self, variables: Mapping[str, str], *, own_subject: bool = True) -> list[str]:
+    def faults(self, variables: Mapping[str, Any], *, own_subject: bool = True) -> list[str]:
         """What is missing and what is unknown, by name and without values."""
         missing = self.required(own_subject=own_subject) - variables.keys()
         unknown = variables.keys() - self.required() - self.optional()
@@ -97,19 +100,26 @@ class Template:
         ]
 
     def render(
-        self, variables: Mapping[str, str], surroundings: Surroundings, *, subject: str = ""
+        self,
+        variables: Mapping[str, Any],
+        surroundings: Surroundings,
+        *,
+        subject: str = "",
+        unsubscribe: str = "",
     ) -> Rendered:
-        """Fills the template in. `subject`, if given, stands instead of the template's own.
+        """Fills the template in. `subject`, if given, stands instead of the template's own;
+        `unsubscribe` is the address at which this recipient leaves the list.
 
-        Raises PermanentError TEMPLATE_VARIABLE that names what is missing and unknown.
+        Values are text, or lists and dicts of it. Raises PermanentError TEMPLATE_VARIABLE that
+        names what is missing and unknown.
         """
         faults = self.faults(variables, own_subject=not subject)
         if faults:
             raise PermanentError("TEMPLATE_VARIABLE", "; ".join(faults))
         own_subject, text, html = self._compiled
-        fixed = surroundings.as_variables()
+        fixed = {**surroundings.as_variables(), "unsubscribe": unsubscribe}
         line = one_line(subject or own_subject.render({**variables, **fixed}))
-        values = {name: clean(value) for name, value in variables.items()}
+        values = {name: _cleaned(value) for name, value in variables.items()}
         values |= {**fixed, "subject": line}
         return Rendered(line, text.render(values).strip() + "\n", html.render(values))
 
@@ -135,14 +145,25 @@ def load_template(name: str, locale: str = "") -> Template:
 
 
 def one_line(text: str) -> str:
-    """Text as a header may hold it: no line breaks or control characters, at most 200 long."""
-    line = _LINE_BREAKS.sub(" ", text).strip()
+    """Text as a header may hold it: no line breaks or control characters, none that turn its
+    direction, at most 200 long."""
+    line = _LINE_BREAKS.sub(" ", _DIRECTIONS.sub("", text)).strip()
     return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 1].rstrip() + "…"
 
 
 def clean(value: str) -> str:
-    """A variable's value with plain line feeds and no control characters besides them and tabs."""
-    return _CONTROLS.sub(" ", value.replace("\r\n", "\n").replace("\r", "\n"))
+    """A variable's value with plain line feeds, and no control characters besides them and tabs:
+    none that turn its direction either."""
+    lines = value.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROLS.sub(" ", _DIRECTIONS.sub("", lines))
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {key: _cleaned(each) for key, each in value.items()}
+    return [_cleaned(each) for each in value]
 
 
 def _paragraphs(text: str) -> list[Markup]:
@@ -167,7 +188,7 @@ def _variables(environment: jinja2.Environment, text: str) -> tuple[set[str], se
     tree = environment.parse(text)
     asked = (test.node for test in tree.find_all(nodes.Test) if test.name == "defined")
     optional = {node.name for node in asked if isinstance(node, nodes.Name)}
-    reserved = {"brand", "link_base", "site"}
+    reserved = {"brand", "link_base", "site", "unsubscribe"}
     return meta.find_undeclared_variables(tree) - optional - reserved, optional
 
 

@@ -7,6 +7,7 @@
 -- rq:queue:{queue}            list     ids, the next one first
 -- portaria:wake:{queue}       list     at most 64 tokens on which idle workers block
 -- portaria:progress           stream   p = id attempt tag state, b = portaria.v1.Progress; short
+-- portaria:rate:{key}         string   up to when the moments of a rate are given away; expires
 -- portaria:watched            string   exists while somebody watches
 -- portaria:depth              hash     queue -> pending jobs
 -- rq:wip:{queue}              zset     id:token -> lapse of the lease, FAR ahead of its true time

@@ -35,6 +35,7 @@ from portaria_workers.mail.sandbox.server import Sandbox
     default=0,
     help="Cut the connection after every n-th mail instead of replying.",
 )
+@click.option("--pipelining/--no-pipelining", default=True, help="Offer it (RFC 2920).")
 @click.option("--unavailable", default="", help='Answer to every mail, e.g. "421 4.3.2 closing".')
 def main(
     listen: str,
@@ -42,6 +43,7 @@ def main(
     ready_file: Path | None,
     delay: float,
     lose_reply_every: int,
+    pipelining: bool,
     unavailable: str,
 ) -> None:
     """An SMTP server that keeps each mail as an .eml file.
@@ -55,7 +57,14 @@ def main(
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
     faults = Faults(delay=delay, lose_reply_every=lose_reply_every, unavailable=unavailable)
     try:
-        asyncio.run(_serve(Sandbox(folder, faults=faults), host.strip("[]"), int(port), ready_file))
+        asyncio.run(
+            _serve(
+                Sandbox(folder, faults=faults, pipelining=pipelining),
+                host.strip("[]"),
+                int(port),
+                ready_file,
+            )
+        )
     except OSError as error:
         reason = error.strerror or str(error)
         raise click.ClickException(f"cannot serve at {listen}: {reason}") from None

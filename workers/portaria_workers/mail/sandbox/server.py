@@ -25,8 +25,9 @@ _LOG = logging.getLogger(__name__)
 class Sandbox:
     """An SMTP server on one address.
 
-    With `tls` it offers STARTTLS, or with `implicit_tls` speaks nothing else; with `users` it
-    takes mail only after a login.
+    It takes several commands at once (RFC 2920), and says so with `pipelining`. With `tls` it
+    offers STARTTLS, or with `implicit_tls` speaks nothing else; with `users` it takes mail only
+    after a login.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Sandbox:
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
         users: Mapping[str, str] | None = None,
+        pipelining: bool = True,
     ) -> None:
         self.mailbox = Mailbox(folder)
         self.faults = faults or Faults()
@@ -45,6 +47,7 @@ class Sandbox:
         self._tls = tls
         self._implicit_tls = implicit_tls
         self._users = dict(users or {})
+        self._pipelining = pipelining
         self._open: set[_Protocol] = set()
         self._server: asyncio.Server | None = None
 
@@ -68,7 +71,12 @@ class Sandbox:
     def _protocol(self) -> _Protocol:
         self.connections += 1
         return _Protocol(
-            _Handler(self.mailbox, self.faults, login_needed=bool(self._users)),
+            _Handler(
+                self.mailbox,
+                self.faults,
+                login_needed=bool(self._users),
+                pipelining=self._pipelining,
+            ),
             self._open,
             hostname=HOSTNAME,
             ident="Portaria mail sandbox",
@@ -112,7 +120,10 @@ class _Protocol(SMTP):
 class _Handler:
     """What the server does with commands. The names of the methods are aiosmtpd's."""
 
-    def __init__(self, mailbox: Mailbox, faults: Faults, *, login_needed: bool) -> None:
+    def __init__(
+        self, mailbox: Mailbox, faults: Faults, *, login_needed: bool, pipelining: bool
+    ) -> None:
+        self._pipelining = pipelining
         self._mailbox = mailbox
         self._faults = faults
         self._login_needed = login_needed
@@ -121,6 +132,12 @@ class _Handler:
     async def handle_exception(self, error: Exception) -> str:
         _LOG.error("cannot keep a mail: %s", error)
         return "451 4.3.0 local error, try again later"
+
+    async def handle_EHLO(
+        self, _server: _Protocol, session: Session, _envelope: Envelope, name: str, lines: list[str]
+    ) -> list[str]:
+        session.host_name = name
+        return [lines[0], "250-PIPELINING", *lines[1:]] if self._pipelining else lines
 
     async def handle_MAIL(
         self, _server: _Protocol, session: Session, envelope: Envelope, sender: str, options: Any

@@ -5,8 +5,10 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -60,10 +62,10 @@ class SendEmail(_message.Message):
     @_builtins.property
     def variables(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the template asks for, no less and no more; keys are identifiers, values at most 16 KiB:
-          activation      name, code
+          activation      name, code; user_id and valid_for ("30 minutos") if known
           message         message, subject (or the field of that name); name if known
           newsletter      title, body; name if known
-          password_reset  name, token
+          password_reset  name, token; user_id and valid_for if known
           welcome         name
         """
 
@@ -115,6 +117,10 @@ class SendBulkEmail(_message.Message):
     """Sends one templated mail to many. Refused addresses are reported, not fatal; a re-run repeats
     nobody. Addresses that the server puts off (4xx) are tried again after 1, 5 and 15 minutes, which
     burns no attempt, and then count as refused. Nothing is sent where somebody lacks a variable.
+
+    RetryJobs mails everybody again, as a new job knows nothing of the old one. A job that fails after
+    some were sent says how many, and names a document with those who are left: submit a new one with
+    that as recipients_document, all else the same.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -185,15 +191,21 @@ class SendBulkEmail(_message.Message):
     RECIPIENTS_FIELD_NUMBER: _builtins.int
     VARIABLES_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_DOCUMENT_FIELD_NUMBER: _builtins.int
     template: _builtins.str
     locale: _builtins.str
     """Default pt-BR."""
     subject: _builtins.str
     """Instead of the template's own subject; one line, at most 200 characters."""
+    recipients_document: _builtins.str
+    """Instead of the recipients: the id of a stored CSV with at most 100,000 rows of at most 1 Mi
+    characters each. Its first row names the columns: "address", and up to 64 others as the variables
+    that they hold.
+    """
     @_builtins.property
     def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendBulkEmail.Recipient]:
-        """1 to 1,000. The same address twice is mailed once, with the first one's variables; the domain
-        is compared without regard to case.
+        """1 to 1,000, unless they are in the document below. The same address twice is mailed once, with
+        the first one's variables; the domain is compared without regard to case.
         """
 
     @_builtins.property
@@ -208,10 +220,11 @@ class SendBulkEmail(_message.Message):
         recipients: _abc.Iterable[Global___SendBulkEmail.Recipient] | None = ...,
         variables: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         subject: _builtins.str = ...,
+        recipients_document: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["locale", b"locale", "recipients", b"recipients", "subject", b"subject", "template", b"template", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["locale", b"locale", "recipients", b"recipients", "recipients_document", b"recipients_document", "subject", b"subject", "template", b"template", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -242,6 +255,258 @@ class SendBulkEmailResult(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ReasonCount(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        REASON_FIELD_NUMBER: _builtins.int
+        COUNT_FIELD_NUMBER: _builtins.int
+        reason: _builtins.str
+        """The server's code, "550", or EMAIL_FORMAT or SUPPRESSED."""
+        count: _builtins.int
+        def __init__(
+            self,
+            *,
+            reason: _builtins.str = ...,
+            count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SENT_FIELD_NUMBER: _builtins.int
+    MAYBE_SENT_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    MAYBE_SENT_COUNT_FIELD_NUMBER: _builtins.int
+    REFUSED_COUNT_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_COUNT_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    sent: _builtins.int
+    maybe_sent_count: _builtins.int
+    refused_count: _builtins.int
+    """Those of the suppression list count too."""
+    suppressed_count: _builtins.int
+    """How many of the refused ones stand on the suppression list."""
+    recipients: _builtins.int
+    """Different addresses in all: sent, maybe sent and refused."""
+    report: _builtins.str
+    """The id of a stored CSV of everybody who was refused or maybe sent to (address, outcome, reason);
+    kept for 30 days; empty where the lists above hold them all.
+    """
+    @_builtins.property
+    def maybe_sent(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The reply was lost after the message was handed over; not sent again. The first 1,000."""
+
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendBulkEmailResult.Refused]:
+        """The first 1,000."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendBulkEmailResult.ReasonCount]:
+        """How many were refused why, the most frequent first, at most 100."""
+
+    def __init__(
+        self,
+        *,
+        sent: _builtins.int = ...,
+        maybe_sent: _abc.Iterable[_builtins.str] | None = ...,
+        refused: _abc.Iterable[Global___SendBulkEmailResult.Refused] | None = ...,
+        maybe_sent_count: _builtins.int = ...,
+        refused_count: _builtins.int = ...,
+        reasons: _abc.Iterable[Global___SendBulkEmailResult.ReasonCount] | None = ...,
+        suppressed_count: _builtins.int = ...,
+        recipients: _builtins.int = ...,
+        report: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maybe_sent", b"maybe_sent", "maybe_sent_count", b"maybe_sent_count", "reasons", b"reasons", "recipients", b"recipients", "refused", b"refused", "refused_count", b"refused_count", "report", b"report", "sent", b"sent", "suppressed_count", b"suppressed_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendBulkEmailResult: _TypeAlias = SendBulkEmailResult  # noqa: Y015
+
+@_typing.final
+class SendActivationEmail(_message.Message):
+    """Sends the code that activates an account, with a link to {PORTARIA_LINK_BASE}/activate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TO_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    VALID_FOR_FIELD_NUMBER: _builtins.int
+    to: _builtins.str
+    name: _builtins.str
+    code: _builtins.str
+    """As the user shall type it, or only click."""
+    user_id: _builtins.str
+    """The caller's own id of the user, part of the link."""
+    locale: _builtins.str
+    """Default pt-BR."""
+    @_builtins.property
+    def valid_for(self) -> _duration_pb2.Duration:
+        """How long the code is good for, which the mail says; unset: it does not."""
+
+    def __init__(
+        self,
+        *,
+        to: _builtins.str = ...,
+        name: _builtins.str = ...,
+        code: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        valid_for: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_for", b"valid_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "locale", b"locale", "name", b"name", "to", b"to", "user_id", b"user_id", "valid_for", b"valid_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendActivationEmail: _TypeAlias = SendActivationEmail  # noqa: Y015
+
+@_typing.final
+class SendPasswordResetEmail(_message.Message):
+    """Sends a link to {PORTARIA_LINK_BASE}/reset-password, by which a user chooses a new password."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TO_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    VALID_FOR_FIELD_NUMBER: _builtins.int
+    to: _builtins.str
+    name: _builtins.str
+    token: _builtins.str
+    user_id: _builtins.str
+    """The caller's own id of the user, part of the link."""
+    locale: _builtins.str
+    """Default pt-BR."""
+    @_builtins.property
+    def valid_for(self) -> _duration_pb2.Duration:
+        """How long the link is good for, which the mail says; unset: "a short time"."""
+
+    def __init__(
+        self,
+        *,
+        to: _builtins.str = ...,
+        name: _builtins.str = ...,
+        token: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        valid_for: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_for", b"valid_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["locale", b"locale", "name", b"name", "to", b"to", "token", b"token", "user_id", b"user_id", "valid_for", b"valid_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendPasswordResetEmail: _TypeAlias = SendPasswordResetEmail  # noqa: Y015
+
+@_typing.final
+class SendNotification(_message.Message):
+    """Tells the people in charge that something happened, in a mail to each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Severity:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SendNotification._Severity.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SEVERITY_UNSPECIFIED: SendNotification._Severity.ValueType  # 0
+        """= INFO"""
+        SEVERITY_INFO: SendNotification._Severity.ValueType  # 1
+        SEVERITY_WARNING: SendNotification._Severity.ValueType  # 2
+        SEVERITY_CRITICAL: SendNotification._Severity.ValueType  # 3
+        """marked as urgent for mail programs"""
+
+    class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper): ...
+    SEVERITY_UNSPECIFIED: SendNotification.Severity.ValueType  # 0
+    """= INFO"""
+    SEVERITY_INFO: SendNotification.Severity.ValueType  # 1
+    SEVERITY_WARNING: SendNotification.Severity.ValueType  # 2
+    SEVERITY_CRITICAL: SendNotification.Severity.ValueType  # 3
+    """marked as urgent for mail programs"""
+
+    @_typing.final
+    class Fact(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NAME_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    LINK_PATH_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    severity: Global___SendNotification.Severity.ValueType
+    title: _builtins.str
+    """Part of the subject: one line, at most 200 characters."""
+    text: _builtins.str
+    """Plain text; blank lines part paragraphs. At most 16 KiB."""
+    link_path: _builtins.str
+    """Where there is more to see: a path below PORTARIA_LINK_BASE, e.g. "incidents/17?tab=log"."""
+    locale: _builtins.str
+    """Default pt-BR."""
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 50 addresses."""
+
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendNotification.Fact]:
+        """What is known, as a table: "Servidor", "web-3"."""
+
+    def __init__(
+        self,
+        *,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
+        severity: Global___SendNotification.Severity.ValueType = ...,
+        title: _builtins.str = ...,
+        text: _builtins.str = ...,
+        facts: _abc.Iterable[Global___SendNotification.Fact] | None = ...,
+        link_path: _builtins.str = ...,
+        locale: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "link_path", b"link_path", "locale", b"locale", "recipients", b"recipients", "severity", b"severity", "text", b"text", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendNotification: _TypeAlias = SendNotification  # noqa: Y015
+
+@_typing.final
+class SendNotificationResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
     SENT_FIELD_NUMBER: _builtins.int
     MAYBE_SENT_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
@@ -251,7 +516,9 @@ class SendBulkEmailResult(_message.Message):
         """The reply was lost after the message was handed over; not sent again."""
 
     @_builtins.property
-    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendBulkEmailResult.Refused]: ...
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendBulkEmailResult.Refused]:
+        """A job that nobody's server took a mail of has failed instead."""
+
     def __init__(
         self,
         *,
@@ -265,4 +532,223 @@ class SendBulkEmailResult(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SendBulkEmailResult: _TypeAlias = SendBulkEmailResult  # noqa: Y015
+Global___SendNotificationResult: _TypeAlias = SendNotificationResult  # noqa: Y015
+
+@_typing.final
+class SendDocument(_message.Message):
+    """Sends stored documents to one address, in the mail or as links to them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Delivery:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DeliveryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SendDocument._Delivery.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DELIVERY_UNSPECIFIED: SendDocument._Delivery.ValueType  # 0
+        """= AUTO"""
+        DELIVERY_AUTO: SendDocument._Delivery.ValueType  # 1
+        """in the mail up to 10 MiB in all, else as links"""
+        DELIVERY_ATTACHMENT: SendDocument._Delivery.ValueType  # 2
+        """above 20 MiB in all the job fails for good"""
+        DELIVERY_LINK: SendDocument._Delivery.ValueType  # 3
+
+    class Delivery(_Delivery, metaclass=_DeliveryEnumTypeWrapper): ...
+    DELIVERY_UNSPECIFIED: SendDocument.Delivery.ValueType  # 0
+    """= AUTO"""
+    DELIVERY_AUTO: SendDocument.Delivery.ValueType  # 1
+    """in the mail up to 10 MiB in all, else as links"""
+    DELIVERY_ATTACHMENT: SendDocument.Delivery.ValueType  # 2
+    """above 20 MiB in all the job fails for good"""
+    DELIVERY_LINK: SendDocument.Delivery.ValueType  # 3
+
+    TO_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    LINK_FOR_FIELD_NUMBER: _builtins.int
+    to: _builtins.str
+    name: _builtins.str
+    delivery: Global___SendDocument.Delivery.ValueType
+    subject: _builtins.str
+    """Instead of the template's own, "Seus documentos"; one line, at most 200 characters."""
+    message: _builtins.str
+    """Instead of the template's own words; blank lines part paragraphs. At most 16 KiB."""
+    locale: _builtins.str
+    """Default pt-BR."""
+    @_builtins.property
+    def document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 10."""
+
+    @_builtins.property
+    def link_for(self) -> _duration_pb2.Duration:
+        """How long links work; default PORTARIA_LINK_SECONDS."""
+
+    def __init__(
+        self,
+        *,
+        to: _builtins.str = ...,
+        name: _builtins.str = ...,
+        document_ids: _abc.Iterable[_builtins.str] | None = ...,
+        delivery: Global___SendDocument.Delivery.ValueType = ...,
+        subject: _builtins.str = ...,
+        message: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        link_for: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["link_for", b"link_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "document_ids", b"document_ids", "link_for", b"link_for", "locale", b"locale", "message", b"message", "name", b"name", "subject", b"subject", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendDocument: _TypeAlias = SendDocument  # noqa: Y015
+
+@_typing.final
+class SendDocumentResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    MAYBE_SENT_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.str
+    """As in the message's own header, with its angle brackets."""
+    maybe_sent: _builtins.bool
+    """As in SendEmailResult."""
+    delivery: Global___SendDocument.Delivery.ValueType
+    """Which way the documents went: ATTACHMENT or LINK."""
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.str = ...,
+        maybe_sent: _builtins.bool = ...,
+        delivery: Global___SendDocument.Delivery.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "maybe_sent", b"maybe_sent", "message_id", b"message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendDocumentResult: _TypeAlias = SendDocumentResult  # noqa: Y015
+
+@_typing.final
+class SuppressAddress(_message.Message):
+    """Puts an address on the suppression list: bulk mail does not go there any more, and for other
+    reasons than UNSUBSCRIBED no mail at all. Again, it changes nothing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Reason:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SuppressAddress._Reason.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        REASON_UNSPECIFIED: SuppressAddress._Reason.ValueType  # 0
+        """with a token UNSUBSCRIBED, with an address MANUAL"""
+        REASON_UNSUBSCRIBED: SuppressAddress._Reason.ValueType  # 1
+        """of bulk mail"""
+        REASON_BOUNCED: SuppressAddress._Reason.ValueType  # 2
+        REASON_COMPLAINED: SuppressAddress._Reason.ValueType  # 3
+        REASON_MANUAL: SuppressAddress._Reason.ValueType  # 4
+
+    class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper): ...
+    REASON_UNSPECIFIED: SuppressAddress.Reason.ValueType  # 0
+    """with a token UNSUBSCRIBED, with an address MANUAL"""
+    REASON_UNSUBSCRIBED: SuppressAddress.Reason.ValueType  # 1
+    """of bulk mail"""
+    REASON_BOUNCED: SuppressAddress.Reason.ValueType  # 2
+    REASON_COMPLAINED: SuppressAddress.Reason.ValueType  # 3
+    REASON_MANUAL: SuppressAddress.Reason.ValueType  # 4
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    token: _builtins.str
+    """The last part of the URL in List-Unsubscribe."""
+    reason: Global___SuppressAddress.Reason.ValueType
+    """With a token, which anybody who got a mail has, none but UNSUBSCRIBED."""
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        token: _builtins.str = ...,
+        reason: Global___SuppressAddress.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "target", b"target", "token", b"token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "reason", b"reason", "target", b"target", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["address", "token"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___SuppressAddress: _TypeAlias = SuppressAddress  # noqa: Y015
+
+@_typing.final
+class SuppressAddressResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDED_FIELD_NUMBER: _builtins.int
+    added: _builtins.bool
+    """False where it stood there already, for the same reason."""
+    def __init__(
+        self,
+        *,
+        added: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuppressAddressResult: _TypeAlias = SuppressAddressResult  # noqa: Y015
+
+@_typing.final
+class AllowAddress(_message.Message):
+    """Takes an address off the suppression list, whatever the reason was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowAddress: _TypeAlias = AllowAddress  # noqa: Y015
+
+@_typing.final
+class AllowAddressResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMOVED_FIELD_NUMBER: _builtins.int
+    removed: _builtins.bool
+    """False where it was not there."""
+    def __init__(
+        self,
+        *,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowAddressResult: _TypeAlias = AllowAddressResult  # noqa: Y015

@@ -26,7 +26,7 @@ from portaria.v1 import job_pb2 as portaria_dot_v1_dot_job__pb2
 from portaria_workers.mail.v1 import mail_pb2 as portaria__workers_dot_mail_dot_v1_dot_mail__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+portaria_workers/mail/v1/mail_service.proto\x12\x18portaria_workers.mail.v1\x1a\x15portaria/v1/job.proto\x1a#portaria_workers/mail/v1/mail.proto\"\x9c\x01\n\x10SendEmailRequest\x12\x30\n\x03job\x18\x01 \x01(\x0b\x32#.portaria_workers.mail.v1.SendEmail\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"H\n\x11SendEmailResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xa4\x01\n\x14SendBulkEmailRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\'.portaria_workers.mail.v1.SendBulkEmail\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"L\n\x15SendBulkEmailResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\x32\xe5\x01\n\x0bMailService\x12\x64\n\tSendEmail\x12*.portaria_workers.mail.v1.SendEmailRequest\x1a+.portaria_workers.mail.v1.SendEmailResponse\x12p\n\rSendBulkEmail\x12..portaria_workers.mail.v1.SendBulkEmailRequest\x1a/.portaria_workers.mail.v1.SendBulkEmailResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+portaria_workers/mail/v1/mail_service.proto\x12\x18portaria_workers.mail.v1\x1a\x15portaria/v1/job.proto\x1a#portaria_workers/mail/v1/mail.proto\"\x9c\x01\n\x10SendEmailRequest\x12\x30\n\x03job\x18\x01 \x01(\x0b\x32#.portaria_workers.mail.v1.SendEmail\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"H\n\x11SendEmailResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xa4\x01\n\x14SendBulkEmailRequest\x12\x34\n\x03job\x18\x01 \x01(\x0b\x32\'.portaria_workers.mail.v1.SendBulkEmail\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"L\n\x15SendBulkEmailResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xb0\x01\n\x1aSendActivationEmailRequest\x12:\n\x03job\x18\x01 \x01(\x0b\x32-.portaria_workers.mail.v1.SendActivationEmail\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"R\n\x1bSendActivationEmailResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xb6\x01\n\x1dSendPasswordResetEmailRequest\x12=\n\x03job\x18\x01 \x01(\x0b\x32\x30.portaria_workers.mail.v1.SendPasswordResetEmail\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"U\n\x1eSendPasswordResetEmailResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xaa\x01\n\x17SendNotificationRequest\x12\x37\n\x03job\x18\x01 \x01(\x0b\x32*.portaria_workers.mail.v1.SendNotification\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"O\n\x18SendNotificationResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xa2\x01\n\x13SendDocumentRequest\x12\x33\n\x03job\x18\x01 \x01(\x0b\x32&.portaria_workers.mail.v1.SendDocument\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"K\n\x14SendDocumentResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xa8\x01\n\x16SuppressAddressRequest\x12\x36\n\x03job\x18\x01 \x01(\x0b\x32).portaria_workers.mail.v1.SuppressAddress\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"N\n\x17SuppressAddressResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\xa2\x01\n\x13\x41llowAddressRequest\x12\x33\n\x03job\x18\x01 \x01(\x0b\x32&.portaria_workers.mail.v1.AllowAddress\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.portaria.v1.SubmitOptions\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"K\n\x14\x41llowAddressResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.portaria.v1.Job\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\x32\xc9\x07\n\x0bMailService\x12\x64\n\tSendEmail\x12*.portaria_workers.mail.v1.SendEmailRequest\x1a+.portaria_workers.mail.v1.SendEmailResponse\x12p\n\rSendBulkEmail\x12..portaria_workers.mail.v1.SendBulkEmailRequest\x1a/.portaria_workers.mail.v1.SendBulkEmailResponse\x12\x82\x01\n\x13SendActivationEmail\x12\x34.portaria_workers.mail.v1.SendActivationEmailRequest\x1a\x35.portaria_workers.mail.v1.SendActivationEmailResponse\x12\x8b\x01\n\x16SendPasswordResetEmail\x12\x37.portaria_workers.mail.v1.SendPasswordResetEmailRequest\x1a\x38.portaria_workers.mail.v1.SendPasswordResetEmailResponse\x12y\n\x10SendNotification\x12\x31.portaria_workers.mail.v1.SendNotificationRequest\x1a\x32.portaria_workers.mail.v1.SendNotificationResponse\x12m\n\x0cSendDocument\x12-.portaria_workers.mail.v1.SendDocumentRequest\x1a..portaria_workers.mail.v1.SendDocumentResponse\x12v\n\x0fSuppressAddress\x12\x30.portaria_workers.mail.v1.SuppressAddressRequest\x1a\x31.portaria_workers.mail.v1.SuppressAddressResponse\x12m\n\x0c\x41llowAddress\x12-.portaria_workers.mail.v1.AllowAddressRequest\x1a..portaria_workers.mail.v1.AllowAddressResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SENDBULKEMAILREQUEST']._serialized_end=531
   _globals['_SENDBULKEMAILRESPONSE']._serialized_start=533
   _globals['_SENDBULKEMAILRESPONSE']._serialized_end=609
-  _globals['_MAILSERVICE']._serialized_start=612
-  _globals['_MAILSERVICE']._serialized_end=841
+  _globals['_SENDACTIVATIONEMAILREQUEST']._serialized_start=612
+  _globals['_SENDACTIVATIONEMAILREQUEST']._serialized_end=788
+  _globals['_SENDACTIVATIONEMAILRESPONSE']._serialized_start=790
+  _globals['_SENDACTIVATIONEMAILRESPONSE']._serialized_end=872
+  _globals['_SENDPASSWORDRESETEMAILREQUEST']._serialized_start=875
+  _globals['_SENDPASSWORDRESETEMAILREQUEST']._serialized_end=1057
+  _globals['_SENDPASSWORDRESETEMAILRESPONSE']._serialized_start=1059
+  _globals['_SENDPASSWORDRESETEMAILRESPONSE']._serialized_end=1144
+  _globals['_SENDNOTIFICATIONREQUEST']._serialized_start=1147
+  _globals['_SENDNOTIFICATIONREQUEST']._serialized_end=1317
+  _globals['_SENDNOTIFICATIONRESPONSE']._serialized_start=1319
+  _globals['_SENDNOTIFICATIONRESPONSE']._serialized_end=1398
+  _globals['_SENDDOCUMENTREQUEST']._serialized_start=1401
+  _globals['_SENDDOCUMENTREQUEST']._serialized_end=1563
+  _globals['_SENDDOCUMENTRESPONSE']._serialized_start=1565
+  _globals['_SENDDOCUMENTRESPONSE']._serialized_end=1640
+  _globals['_SUPPRESSADDRESSREQUEST']._serialized_start=1643
+  _globals['_SUPPRESSADDRESSREQUEST']._serialized_end=1811
+  _globals['_SUPPRESSADDRESSRESPONSE']._serialized_start=1813
+  _globals['_SUPPRESSADDRESSRESPONSE']._serialized_end=1891
+  _globals['_ALLOWADDRESSREQUEST']._serialized_start=1894
+  _globals['_ALLOWADDRESSREQUEST']._serialized_end=2056
+  _globals['_ALLOWADDRESSRESPONSE']._serialized_start=2058
+  _globals['_ALLOWADDRESSRESPONSE']._serialized_end=2133
+  _globals['_MAILSERVICE']._serialized_start=2136
+  _globals['_MAILSERVICE']._serialized_end=3105
 # @@protoc_insertion_point(module_scope)

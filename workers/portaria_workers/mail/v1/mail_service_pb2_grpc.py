@@ -46,6 +46,36 @@ class MailServiceStub:
                 request_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendBulkEmailRequest.SerializeToString,
                 response_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendBulkEmailResponse.FromString,
                 _registered_method=True)
+        self.SendActivationEmail = channel.unary_unary(
+                '/portaria_workers.mail.v1.MailService/SendActivationEmail',
+                request_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendActivationEmailRequest.SerializeToString,
+                response_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendActivationEmailResponse.FromString,
+                _registered_method=True)
+        self.SendPasswordResetEmail = channel.unary_unary(
+                '/portaria_workers.mail.v1.MailService/SendPasswordResetEmail',
+                request_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendPasswordResetEmailRequest.SerializeToString,
+                response_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendPasswordResetEmailResponse.FromString,
+                _registered_method=True)
+        self.SendNotification = channel.unary_unary(
+                '/portaria_workers.mail.v1.MailService/SendNotification',
+                request_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendNotificationRequest.SerializeToString,
+                response_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendNotificationResponse.FromString,
+                _registered_method=True)
+        self.SendDocument = channel.unary_unary(
+                '/portaria_workers.mail.v1.MailService/SendDocument',
+                request_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendDocumentRequest.SerializeToString,
+                response_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendDocumentResponse.FromString,
+                _registered_method=True)
+        self.SuppressAddress = channel.unary_unary(
+                '/portaria_workers.mail.v1.MailService/SuppressAddress',
+                request_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SuppressAddressRequest.SerializeToString,
+                response_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SuppressAddressResponse.FromString,
+                _registered_method=True)
+        self.AllowAddress = channel.unary_unary(
+                '/portaria_workers.mail.v1.MailService/AllowAddress',
+                request_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.AllowAddressRequest.SerializeToString,
+                response_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.AllowAddressResponse.FromString,
+                _registered_method=True)
 
 
 class MailServiceServicer:
@@ -67,6 +97,48 @@ class MailServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SendActivationEmail(self, request, context):
+        """Sends the code, and a link, that activates an account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendPasswordResetEmail(self, request, context):
+        """Sends a link by which a user chooses a new password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendNotification(self, request, context):
+        """Mails an alert to the people in charge.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendDocument(self, request, context):
+        """Mails stored documents, as attachments or as links.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuppressAddress(self, request, context):
+        """Puts an address on the suppression list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AllowAddress(self, request, context):
+        """Takes an address off the suppression list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MailServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +151,36 @@ def add_MailServiceServicer_to_server(servicer, server):
                     servicer.SendBulkEmail,
                     request_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendBulkEmailRequest.FromString,
                     response_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendBulkEmailResponse.SerializeToString,
+            ),
+            'SendActivationEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendActivationEmail,
+                    request_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendActivationEmailRequest.FromString,
+                    response_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendActivationEmailResponse.SerializeToString,
+            ),
+            'SendPasswordResetEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendPasswordResetEmail,
+                    request_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendPasswordResetEmailRequest.FromString,
+                    response_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendPasswordResetEmailResponse.SerializeToString,
+            ),
+            'SendNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendNotification,
+                    request_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendNotificationRequest.FromString,
+                    response_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendNotificationResponse.SerializeToString,
+            ),
+            'SendDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendDocument,
+                    request_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendDocumentRequest.FromString,
+                    response_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendDocumentResponse.SerializeToString,
+            ),
+            'SuppressAddress': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuppressAddress,
+                    request_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SuppressAddressRequest.FromString,
+                    response_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SuppressAddressResponse.SerializeToString,
+            ),
+            'AllowAddress': grpc.unary_unary_rpc_method_handler(
+                    servicer.AllowAddress,
+                    request_deserializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.AllowAddressRequest.FromString,
+                    response_serializer=portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.AllowAddressResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +239,168 @@ class MailService:
             '/portaria_workers.mail.v1.MailService/SendBulkEmail',
             portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendBulkEmailRequest.SerializeToString,
             portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendBulkEmailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendActivationEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria_workers.mail.v1.MailService/SendActivationEmail',
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendActivationEmailRequest.SerializeToString,
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendActivationEmailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendPasswordResetEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria_workers.mail.v1.MailService/SendPasswordResetEmail',
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendPasswordResetEmailRequest.SerializeToString,
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendPasswordResetEmailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria_workers.mail.v1.MailService/SendNotification',
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendNotificationRequest.SerializeToString,
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendNotificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria_workers.mail.v1.MailService/SendDocument',
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendDocumentRequest.SerializeToString,
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SendDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuppressAddress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria_workers.mail.v1.MailService/SuppressAddress',
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SuppressAddressRequest.SerializeToString,
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.SuppressAddressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AllowAddress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portaria_workers.mail.v1.MailService/AllowAddress',
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.AllowAddressRequest.SerializeToString,
+            portaria__workers_dot_mail_dot_v1_dot_mail__service__pb2.AllowAddressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,18 @@ class MailServiceStub:
     """Renders a template and sends one message to one address."""
     SendBulkEmail: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.SendBulkEmailRequest, _mail_service_pb2.SendBulkEmailResponse]
     """Sends one templated mail to many; a re-run repeats nobody."""
+    SendActivationEmail: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.SendActivationEmailRequest, _mail_service_pb2.SendActivationEmailResponse]
+    """Sends the code, and a link, that activates an account."""
+    SendPasswordResetEmail: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.SendPasswordResetEmailRequest, _mail_service_pb2.SendPasswordResetEmailResponse]
+    """Sends a link by which a user chooses a new password."""
+    SendNotification: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.SendNotificationRequest, _mail_service_pb2.SendNotificationResponse]
+    """Mails an alert to the people in charge."""
+    SendDocument: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.SendDocumentRequest, _mail_service_pb2.SendDocumentResponse]
+    """Mails stored documents, as attachments or as links."""
+    SuppressAddress: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.SuppressAddressRequest, _mail_service_pb2.SuppressAddressResponse]
+    """Puts an address on the suppression list."""
+    AllowAddress: _grpc.UnaryUnaryMultiCallable[_mail_service_pb2.AllowAddressRequest, _mail_service_pb2.AllowAddressResponse]
+    """Takes an address off the suppression list."""
 
 @_typing.type_check_only
 class MailServiceAsyncStub(MailServiceStub):
@@ -51,6 +63,18 @@ class MailServiceAsyncStub(MailServiceStub):
     """Renders a template and sends one message to one address."""
     SendBulkEmail: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.SendBulkEmailRequest, _mail_service_pb2.SendBulkEmailResponse]  # type: ignore[assignment]
     """Sends one templated mail to many; a re-run repeats nobody."""
+    SendActivationEmail: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.SendActivationEmailRequest, _mail_service_pb2.SendActivationEmailResponse]  # type: ignore[assignment]
+    """Sends the code, and a link, that activates an account."""
+    SendPasswordResetEmail: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.SendPasswordResetEmailRequest, _mail_service_pb2.SendPasswordResetEmailResponse]  # type: ignore[assignment]
+    """Sends a link by which a user chooses a new password."""
+    SendNotification: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.SendNotificationRequest, _mail_service_pb2.SendNotificationResponse]  # type: ignore[assignment]
+    """Mails an alert to the people in charge."""
+    SendDocument: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.SendDocumentRequest, _mail_service_pb2.SendDocumentResponse]  # type: ignore[assignment]
+    """Mails stored documents, as attachments or as links."""
+    SuppressAddress: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.SuppressAddressRequest, _mail_service_pb2.SuppressAddressResponse]  # type: ignore[assignment]
+    """Puts an address on the suppression list."""
+    AllowAddress: _aio.UnaryUnaryMultiCallable[_mail_service_pb2.AllowAddressRequest, _mail_service_pb2.AllowAddressResponse]  # type: ignore[assignment]
+    """Takes an address off the suppression list."""
 
 class MailServiceServicer(metaclass=_abc_1.ABCMeta):
     """The typed face of the job types of the domain "mail": each RPC is
@@ -72,5 +96,53 @@ class MailServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_mail_service_pb2.SendBulkEmailResponse, _abc.Awaitable[_mail_service_pb2.SendBulkEmailResponse]]:
         """Sends one templated mail to many; a re-run repeats nobody."""
+
+    @_abc_1.abstractmethod
+    def SendActivationEmail(
+        self,
+        request: _mail_service_pb2.SendActivationEmailRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mail_service_pb2.SendActivationEmailResponse, _abc.Awaitable[_mail_service_pb2.SendActivationEmailResponse]]:
+        """Sends the code, and a link, that activates an account."""
+
+    @_abc_1.abstractmethod
+    def SendPasswordResetEmail(
+        self,
+        request: _mail_service_pb2.SendPasswordResetEmailRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mail_service_pb2.SendPasswordResetEmailResponse, _abc.Awaitable[_mail_service_pb2.SendPasswordResetEmailResponse]]:
+        """Sends a link by which a user chooses a new password."""
+
+    @_abc_1.abstractmethod
+    def SendNotification(
+        self,
+        request: _mail_service_pb2.SendNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mail_service_pb2.SendNotificationResponse, _abc.Awaitable[_mail_service_pb2.SendNotificationResponse]]:
+        """Mails an alert to the people in charge."""
+
+    @_abc_1.abstractmethod
+    def SendDocument(
+        self,
+        request: _mail_service_pb2.SendDocumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mail_service_pb2.SendDocumentResponse, _abc.Awaitable[_mail_service_pb2.SendDocumentResponse]]:
+        """Mails stored documents, as attachments or as links."""
+
+    @_abc_1.abstractmethod
+    def SuppressAddress(
+        self,
+        request: _mail_service_pb2.SuppressAddressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mail_service_pb2.SuppressAddressResponse, _abc.Awaitable[_mail_service_pb2.SuppressAddressResponse]]:
+        """Puts an address on the suppression list."""
+
+    @_abc_1.abstractmethod
+    def AllowAddress(
+        self,
+        request: _mail_service_pb2.AllowAddressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mail_service_pb2.AllowAddressResponse, _abc.Awaitable[_mail_service_pb2.AllowAddressResponse]]:
+        """Takes an address off the suppression list."""
 
 def add_MailServiceServicer_to_server(servicer: MailServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

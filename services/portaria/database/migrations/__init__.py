@@ -1,0 +1,1 @@
+"""The platform's own tables in a database of handlers."""

@@ -1,0 +1,1 @@
+"""`make demo`: the platform shown by a caller that ships with it; `python -m` runs it."""

@@ -1,0 +1,1 @@
+"""The changes of the mail domain's tables, in their order."""
