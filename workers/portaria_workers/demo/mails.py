@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from google.protobuf.duration_pb2 import Duration
 
 from portaria.core.ids import new_request_id
-from portaria.v1.job_pb2 import Job
 from portaria_workers.mail.recipients import read_recipients, sample_recipients
 from portaria_workers.mail.v1 import mail_service_pb2 as pb
 from portaria_workers.mail.v1.mail_pb2 import (
@@ -33,65 +34,56 @@ _CUT_OFF = SendBulkEmail.Recipient(address="cut.bia@example.com", variables={"na
 
 def submit_all(stub: MailServiceStub) -> list[str]:
     """Submits them; says how long each acknowledgement took. The bulk mail is the last."""
-    hour = Duration()
-    hour.FromTimedelta(timedelta(hours=1))
-    welcome = SendEmail(to="ana@example.com", template="welcome", variables={"name": "Ana Lima"})
-    activation = SendActivationEmail(
-        to=_SHOWN, name="Kwame", code="481-516", user_id="u-17", locale="pt-AO", valid_for=hour
-    )
-    token = new_request_id()
-    reset = SendPasswordResetEmail(
-        to="maria@example.com", name="Maria", token=token, user_id="u-4", locale="en"
-    )
-    recipients = [*read_recipients(sample_recipients()), _CUT_OFF]
-    bulk = SendBulkEmail(
-        template="newsletter",
-        recipients=recipients,
-        variables={"title": "Novidades da semana", "body": "A portaria está aberta."},
-    )
-    named = new_request_id
     click.echo("\nsubmitting through the typed stub; an answer means the job is on disk:")
-    return [
-        _submit(
-            "SendEmail welcome to ana@example.com",
-            lambda: (
-                stub.SendEmail(
-                    pb.SendEmailRequest(job=welcome, request_id=named()), timeout=_DEADLINE
-                ).job
-            ),
-        ),
-        _submit(
-            f"SendActivationEmail to {_SHOWN}",
-            lambda: (
-                stub.SendActivationEmail(
-                    pb.SendActivationEmailRequest(job=activation, request_id=named()),
-                    timeout=_DEADLINE,
-                ).job
-            ),
-        ),
-        _submit(
+    bulk = _bulk()
+    calls: list[tuple[str, Callable[..., Any]]] = [
+        ("SendEmail welcome to ana@example.com", partial(stub.SendEmail, _welcome())),
+        (f"SendActivationEmail to {_SHOWN}", partial(stub.SendActivationEmail, _activation())),
+        (
             "SendPasswordResetEmail to maria@example.com",
-            lambda: (
-                stub.SendPasswordResetEmail(
-                    pb.SendPasswordResetEmailRequest(job=reset, request_id=named()),
-                    timeout=_DEADLINE,
-                ).job
-            ),
+            partial(stub.SendPasswordResetEmail, _reset()),
         ),
-        _submit(
-            f"SendBulkEmail newsletter to {len(recipients)}",
-            lambda: (
-                stub.SendBulkEmail(
-                    pb.SendBulkEmailRequest(job=bulk, request_id=named()), timeout=_DEADLINE
-                ).job
-            ),
+        (
+            f"SendBulkEmail newsletter to {len(bulk.job.recipients)}",
+            partial(stub.SendBulkEmail, bulk),
         ),
     ]
+    return [_submit(what, call) for what, call in calls]
 
 
-def _submit(what: str, call: Callable[[], Job]) -> str:
+def _welcome() -> pb.SendEmailRequest:
+    mail = SendEmail(to="ana@example.com", template="welcome", variables={"name": "Ana Lima"})
+    return pb.SendEmailRequest(job=mail, request_id=new_request_id())
+
+
+def _activation() -> pb.SendActivationEmailRequest:
+    hour = Duration()
+    hour.FromTimedelta(timedelta(hours=1))
+    mail = SendActivationEmail(
+        to=_SHOWN, name="Kwame", code="481-516", user_id="u-17", locale="pt-AO", valid_for=hour
+    )
+    return pb.SendActivationEmailRequest(job=mail, request_id=new_request_id())
+
+
+def _reset() -> pb.SendPasswordResetEmailRequest:
+    mail = SendPasswordResetEmail(
+        to="maria@example.com", name="Maria", token=new_request_id(), user_id="u-4", locale="en"
+    )
+    return pb.SendPasswordResetEmailRequest(job=mail, request_id=new_request_id())
+
+
+def _bulk() -> pb.SendBulkEmailRequest:
+    mail = SendBulkEmail(
+        template="newsletter",
+        recipients=[*read_recipients(sample_recipients()), _CUT_OFF],
+        variables={"title": "Novidades da semana", "body": "A portaria está aberta."},
+    )
+    return pb.SendBulkEmailRequest(job=mail, request_id=new_request_id())
+
+
+def _submit(what: str, call: Callable[..., Any]) -> str:
     begun = time.perf_counter()
-    job_id = call().job_id
+    job_id: str = call(timeout=_DEADLINE).job.job_id
     milliseconds = (time.perf_counter() - begun) * 1000
     click.echo(f"  {milliseconds:6.1f} ms  {job_id}  {what}")
     return job_id
