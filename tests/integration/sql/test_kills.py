@@ -30,11 +30,11 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def runs(self) -> list[tuple[int, int]]:
-        """(attempt, pid) of each run that began, in order."""
+    def runs(self) -> list[tuple[str, int]]:
+        """(job, pid) of each run that began, in order."""
         text = self.path.read_text() if self.path.exists() else ""
         lines = [line.split() for line in text.splitlines(keepends=True) if line.endswith("\n")]
-        return [(int(attempt), int(pid)) for attempt, pid, _ in lines]
+        return [(job_id, int(pid)) for job_id, pid in lines]
 
 
 def payment(database: str, log: Log, die_at: Pay.Moment.ValueType, *, bare: bool = False) -> Pay:
@@ -45,16 +45,21 @@ def payment(database: str, log: Log, die_at: Pay.Moment.ValueType, *, bare: bool
 
 
 def kill_in_first_runs(log: Log, jobs: int, rng: random.Random, halfway: psutil.Process) -> None:
-    """Kills the child in each job's first run at a random moment; `halfway`, a whole worker."""
+    """Kills the child in each job's first run at a random moment; `halfway`, a whole worker.
+
+    The first that was heard of: what dies with that worker may have had no time to speak.
+    """
     seen, killed = 0, 0
+    begun: set[str] = set()
     due: list[tuple[float, psutil.Process]] = []
 
     def step() -> bool:
         nonlocal seen, killed
-        for attempt, pid in log.runs()[seen:]:
+        for job_id, pid in log.runs()[seen:]:
             seen += 1
             with suppress(psutil.NoSuchProcess):
-                if attempt == 1:
+                if job_id not in begun:
+                    begun.add(job_id)
                     delay = rng.uniform(0, PAUSE.total_seconds())
                     due.append((time.monotonic() + delay, psutil.Process(pid)))
         for entry in [each for each in due if each[0] <= time.monotonic()]:
@@ -65,8 +70,7 @@ def kill_in_first_runs(log: Log, jobs: int, rng: random.Random, halfway: psutil.
                 entry[1].kill()
             if killed == jobs // 2:
                 halfway.kill()
-        first = sum(attempt == 1 for attempt, _ in log.runs())
-        return first == jobs and not due
+        return len(begun) == jobs and not due
 
     eventually(step, 30, every=0.002, because="not every job was begun")
 
