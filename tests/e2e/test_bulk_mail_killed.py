@@ -213,3 +213,5 @@ def test_killed_at_any_moment(stack: Stack, caught: SimpleQueue[int]) -> None:
     with suppress(Empty):
         raise AssertionError(caught.get_nowait())
     eventually(lambda: not worker.running)
+    # Or no kill had struck anybody at work.
+    assert any(handle.get().attempt > 1 for handle in handles)

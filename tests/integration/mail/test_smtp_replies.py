@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
@@ -244,7 +245,10 @@ def test_a_slow_line_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection(scripted.server)
     large = replace(MESSAGE, content=b"a: b\r\n\r\n" + (b"x" * 1022 + b"\r\n") * 16_384)
 
+    began = time.monotonic()
     connection.send(large)
+    took = time.monotonic() - began
 
     connection.drop()
     scripted.close()
+    assert took > smtp.REPLY_TIMEOUT
