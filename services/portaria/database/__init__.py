@@ -20,7 +20,13 @@ the change, `from alembic import op`. There is no way back: processes of two rel
 so a migration adds, and what nobody reads any longer goes a release later.
 """
 
-from portaria.database.engine import engine_of, open_database, reading, transaction
+from portaria.database.engine import (
+    engine_of,
+    insert_into,
+    open_database,
+    reading,
+    transaction,
+)
 from portaria.database.errors import DatabaseUnavailable, translated
 from portaria.database.moment import MOMENT
 from portaria.database.schema import require_schema
@@ -29,6 +35,7 @@ __all__ = [
     "MOMENT",
     "DatabaseUnavailable",
     "engine_of",
+    "insert_into",
     "open_database",
     "reading",
     "require_schema",

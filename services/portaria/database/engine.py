@@ -11,7 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 
 from portaria.core.errors import ConfigurationError
@@ -88,6 +89,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
     calm = engine.execution_options(**{READS_ONLY: True})
     with translated(), calm.begin() as connection:
         yield connection
+
+
+def insert_into(engine: Engine, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT, in the words of the engine's database."""
+    insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+    return insert(table)
 
 
 def _sqlite(url: URL) -> Engine:

@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, RowMapping, Table, delete, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from portaria.database.engine import reading, transaction
+from portaria.database.engine import insert_into, reading, transaction
 from portaria.storage.document import Document, DocumentMissing, Status
 from portaria.storage.tables import DOCUMENTS, REGISTRY
 
@@ -156,8 +155,7 @@ class Registry:
 
     def _adding(self, table: Table, row: dict[str, Any]) -> Any:
         """Adds a row where there is none of its key."""
-        insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
-        return insert(table).values(row).on_conflict_do_nothing()
+        return insert_into(self._engine, table).values(row).on_conflict_do_nothing()
 
 
 def conditions(

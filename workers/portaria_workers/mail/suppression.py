@@ -8,16 +8,14 @@ table is a ConfigurationError: nobody knows then who is on the list.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Engine, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, delete, select
 
-from portaria.database import open_database, reading, require_schema, transaction
+from portaria.database import insert_into, open_database, reading, require_schema, transaction
 from portaria.database.engine import database_url
 from portaria.jobs import PermanentError
 from portaria.settings import Settings, load_settings
@@ -28,10 +26,6 @@ UNSUBSCRIBED = "UNSUBSCRIBED"
 """Left the list: keeps bulk mail away. Every other reason keeps all mail away."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_INSERT: dict[str, Callable[[Table], Any]] = {
-    "postgresql": postgresql.insert,
-    "sqlite": sqlite.insert,
-}
 _AT_ONCE = 500
 
 
@@ -74,8 +68,9 @@ def check_allowed(address: str, *, namespace: str) -> None:
 
 def suppress(digest: str, reason: str, *, namespace: str, now: datetime) -> bool:
     """Puts the address of a digest on the list; answers whether that is new."""
-    with transaction(_engine(load_settings())) as connection:
-        insert = _INSERT[connection.dialect.name](LIST).on_conflict_do_nothing()
+    engine = _engine(load_settings())
+    with transaction(engine) as connection:
+        insert = insert_into(engine, LIST).on_conflict_do_nothing()
         row = {"namespace": namespace, "address": digest, "reason": reason, "created": now}
         return connection.scalar(insert.values(row).returning(LIST.c.address)) is not None
 
